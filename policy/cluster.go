@@ -1,0 +1,62 @@
+package policy
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A Cluster is what is known of a cluster: plain API objects, in any order.
+// The zero Cluster is an empty one. [Parse] and [ParseFS] fill a Cluster from
+// manifests; a program that has the objects already, from informers say, puts
+// its slices into the fields. Nothing in this module changes the objects.
+//
+// Objects without a namespace are in the namespace "default".
+type Cluster struct {
+	Namespaces []*corev1.Namespace
+	Nodes      []*corev1.Node
+	Pods       []*corev1.Pod
+
+	// Workloads stand for the pods that they make, unless the Cluster holds
+	// some of these pods themselves.
+	Deployments            []*appsv1.Deployment
+	ReplicaSets            []*appsv1.ReplicaSet
+	StatefulSets           []*appsv1.StatefulSet
+	DaemonSets             []*appsv1.DaemonSet
+	Jobs                   []*batchv1.Job
+	CronJobs               []*batchv1.CronJob
+	ReplicationControllers []*corev1.ReplicationController
+
+	Services       []*corev1.Service
+	EndpointSlices []*discoveryv1.EndpointSlice
+
+	Policies []*networkingv1.NetworkPolicy
+
+	// Skipped counts the objects that were read and passed over, because they
+	// have no bearing on reachability, by kind and group: "ConfigMap",
+	// "Certificate.cert-manager.io".
+	Skipped map[string]int
+
+	// Warnings are what reading found legal but suspicious, in source order.
+	Warnings []Warning
+
+	sources map[metav1.Object]*source // where each object was read
+}
+
+// A source is the place of one object in the input.
+type source struct {
+	file  string
+	order int            // the object's number in the input, to sort by
+	line  int            // the object's first line
+	lines map[string]int // a policy's fields; nil for other kinds
+}
+
+// Place returns where the field of obj stands in the input, or if that is not
+// known, where the nearest field around it or obj itself does. File and Line
+// are zero for an object that was not read from a file.
+func (c *Cluster) Place(obj metav1.Object, field string) Place {
+	panic("todo")
+}

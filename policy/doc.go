@@ -1,0 +1,25 @@
+// Package policy reads Kubernetes manifests and says what each NetworkPolicy
+// in them means.
+//
+// It is the place where input can be wrong. What leaves it is in normal form:
+// no defaults are left to fill in, and nothing depends on whether a list was
+// absent, null or empty.
+//
+//	bytes          Parse, ParseFS     strict, with file and line in every error
+//	API objects    Cluster            plain slices, filled by Parse or by the caller
+//	normal form    Cluster.Model      Policy, Pod, Namespace, Node
+//
+// Reading:
+//   - [Parse] reads a stream, [ParseFS] files and folders, [Loader] both with
+//     other choices. They return a [Cluster] or every [Error] there is.
+//   - A [Warning] is data beside the result: legal, but suspicious.
+//
+// Meaning:
+//   - [New] gives the normal form of one NetworkPolicy, [Cluster.Model] that of
+//     everything.
+//   - A [Policy] has a [Half] for each [Direction], a Half has [Rule]s, a Rule
+//     has [Peer]s and [PortItem]s.
+//
+// Ports, as policies and questions name them:
+//   - [Port], [ParsePort], [PortRange], [PortSet], [Protocol].
+package policy

@@ -1,0 +1,17 @@
+// Package reach tells which endpoints of a cluster its network policies let
+// talk to which, and why.
+//
+// [Compile] turns a [policy.Cluster] into a [Graph], or reports every faulty
+// object. A Graph always answers. It is immutable and safe for concurrent use.
+//
+//   - [Graph.Lookup] finds the [Endpoint] that a person names: a pod, a
+//     workload, a node, an address. [Graph.Addr] takes an address as a value.
+//     A name that is not there is an error, never an answer.
+//   - [Graph.Allows] answers one [Flow] in a few memory reads.
+//     [Graph.Explain] answers it with a [Verdict] that holds the reasons.
+//   - [Graph.Ports] returns all ports open between two endpoints.
+//     [Graph.Edges] returns all pairs.
+//   - [Profile] holds the points that Kubernetes leaves to network plugins.
+//
+// The rules by which it answers are in the file semantics.md beside this one.
+package reach
