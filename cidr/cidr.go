@@ -13,85 +13,102 @@
 package cidr
 
 import (
-	"iter"
-	"math/big"
+	"errors"
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 )
 
-// A Set is an immutable set of IPv4 and IPv6 addresses.
-// The zero Set is empty. Sets may be copied and used concurrently; compare
-// them with Equal.
-type Set struct{}
-
 // Parse returns the addresses of block less those of the exceptions. Every
-// exception must be a part of block, and smaller.
+// exception must be a part of block, and smaller. The error names everything
+// that is wrong, joined.
 //
 // Parse accepts what Kubernetes has stored over the years: bits set beyond the
-// prefix length are cleared, leading zeros of decimal numbers are ignored, and
+// prefix length are cleared, leading zeros of numbers are ignored, and
 // IPv4-mapped IPv6 of at least 96 bits is IPv4.
-func Parse(block string, except ...string) (Set, error) { panic("todo") }
+func Parse(block string, except ...string) (Set, error) {
+	outer, err := ParsePrefix(block)
+	errs := []error{err}
+	parts := make([]netip.Prefix, 0, len(except))
+	for _, e := range except {
+		part, err := ParsePrefix(e)
+		if err == nil && outer.IsValid() {
+			if why := notInside(part, outer); why != "" {
+				err = fmt.Errorf("%s %s %s; an exception must be a part of its block, and smaller", e, why, block)
+			}
+		}
+		errs = append(errs, err)
+		parts = append(parts, part)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Set{}, err
+	}
+	return Of(outer).Minus(Of(parts...)), nil
+}
 
-// Of returns the addresses of prefixes. Bits beyond a prefix's length do not
-// matter. Of ignores prefixes that are not valid.
-func Of(prefixes ...netip.Prefix) Set { panic("todo") }
+// notInside returns how part fails to be a smaller part of outer, as the words
+// between the two, or "" if it does not fail.
+func notInside(part, outer netip.Prefix) string {
+	switch {
+	case part == outer:
+		return "is the whole of"
+	case part.Addr().BitLen() != outer.Addr().BitLen():
+		return "is not of the same address family as"
+	case !part.Overlaps(outer):
+		return "is not inside"
+	case part.Bits() < outer.Bits():
+		return "is wider than"
+	}
+	return ""
+}
 
-// Contains reports whether s holds a.
-func (s Set) Contains(a netip.Addr) bool { panic("todo") }
+// ParsePrefix parses one block as [Parse] does. The prefix that it returns has
+// no bits set beyond its length, and is of IPv4 if s is IPv4-mapped IPv6 of at
+// least 96 bits.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	text, length, found := strings.Cut(s, "/")
+	addr, err := netip.ParseAddr(trimZeros(text))
+	switch {
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("%q is not an address, a slash and a prefix length, such as 10.0.0.0/8 or fd00::/8", s)
+	case addr.Zone() != "":
+		return netip.Prefix{}, fmt.Errorf("%q has the zone %q; blocks have no zone", s, addr.Zone())
+	case !found:
+		return netip.Prefix{}, fmt.Errorf("%q has no prefix length; write %s/%d for the one address", s, addr, addr.BitLen())
+	}
+	bits, err := strconv.ParseUint(length, 10, 8)
+	if err != nil || int(bits) > addr.BitLen() {
+		return netip.Prefix{}, fmt.Errorf("%q has the prefix length %q; it must be a number from 0 to %d", s, length, addr.BitLen())
+	}
+	return unmap(netip.PrefixFrom(addr, int(bits))), nil
+}
 
-// IsEmpty reports whether s holds no address.
-func (s Set) IsEmpty() bool { panic("todo") }
+// trimZeros removes the leading zeros of all numbers in an address, because
+// netip takes those of IPv4 for octal and limits those of IPv6.
+func trimZeros(addr string) string {
+	var b strings.Builder
+	inNumber := false // a digit of the current number is in b
+	for i := range len(addr) {
+		if addr[i] == '0' && !inNumber && i+1 < len(addr) && isHex(addr[i+1]) {
+			continue
+		}
+		inNumber = isHex(addr[i])
+		b.WriteByte(addr[i])
+	}
+	return b.String()
+}
 
-// Equal reports whether s and t hold the same addresses.
-func (s Set) Equal(t Set) bool { panic("todo") }
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
 
-// Union returns the addresses that are in s or in t.
-func (s Set) Union(t Set) Set { panic("todo") }
-
-// Intersect returns the addresses that are in s and in t.
-func (s Set) Intersect(t Set) Set { panic("todo") }
-
-// Minus returns the addresses that are in s but not in t.
-func (s Set) Minus(t Set) Set { panic("todo") }
-
-// Size returns the number of addresses in s.
-func (s Set) Size() *big.Int { panic("todo") }
-
-// First returns the lowest address of s, IPv4 before IPv6, or the zero Addr if
-// s is empty.
-func (s Set) First() netip.Addr { panic("todo") }
-
-// Prefixes returns the fewest prefixes that make up s, in address order.
-func (s Set) Prefixes() iter.Seq[netip.Prefix] { panic("todo") }
-
-// String returns s in the shortest form that lists blocks with exceptions:
-// "10.0.0.0/8 except 10.1.0.0/16", "10.0.0.0/9, fd00::/8", and "none" for the
-// empty set.
-func (s Set) String() string { panic("todo") }
-
-// A Partition sorts all addresses into classes: two addresses share a class
-// exactly when every set given to [NewPartition] holds both or neither.
-// It is immutable and safe for concurrent use.
-type Partition struct{}
-
-// A Class is a class of a Partition, from 0 up to its Len.
-type Class int
-
-// NewPartition returns the partition that sets induce.
-func NewPartition(sets ...Set) *Partition { panic("todo") }
-
-// Len returns the number of classes. There is at least one.
-func (p *Partition) Len() int { panic("todo") }
-
-// Class returns the class of a, or -1 if a has a zone or is the zero Addr.
-// It does not allocate.
-func (p *Partition) Class(a netip.Addr) Class { panic("todo") }
-
-// In reports whether the addresses of c are in the i'th set. It is false for
-// class -1.
-func (p *Partition) In(c Class, i int) bool { panic("todo") }
-
-// Sets returns the indices of the sets that hold the addresses of c, ascending.
-func (p *Partition) Sets(c Class) iter.Seq[int] { panic("todo") }
-
-// Addrs returns the addresses of c.
-func (p *Partition) Addrs(c Class) Set { panic("todo") }
+// unmap returns the valid prefix p with the bits beyond its length cleared,
+// and as a prefix of IPv4 if all its addresses are IPv4-mapped.
+func unmap(p netip.Prefix) netip.Prefix {
+	p = p.Masked()
+	if p.Addr().Is4In6() {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}
