@@ -6,62 +6,277 @@
 package selector
 
 import (
+	"errors"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // A Selector is a label selector in normal form: two selectors that pick the
 // same label sets are Equal and print alike, however they were written.
 // The zero Selector picks everything. Selectors are immutable, may be copied,
 // and are safe for concurrent use.
-type Selector struct{}
+type Selector struct {
+	// constraints holds one constraint for each key, ascending by key. A label
+	// set is picked if it satisfies all of them.
+	constraints []constraint
+
+	// nothing marks the selector that no label set satisfies. It then has no
+	// constraints, whichever key the contradiction was about.
+	nothing bool
+}
+
+// A constraint says what one label may be. It is the conjunction of all
+// requirements for its key, and takes one of five forms:
+//
+//	                   absent  except  values
+//	a in (x,y)         false   false   x y
+//	a notin (x,y)      true    true    x y
+//	a                  false   true    none
+//	!a                 true    false   none
+//	a, a notin (x,y)   false   true    x y
+//
+// Of the other three combinations, one would hold of every label set and one
+// would need "absent or x"; requirements cannot say either. The third is the
+// contradiction, which makes the whole selector pick nothing.
+type constraint struct {
+	key    string
+	absent bool     // an object without the label satisfies it
+	except bool     // values are those refused rather than those allowed
+	values []string // ascending, without duplicates; nil if there are none
+}
 
 // New returns the selector that ls describes, or everything that is wrong with
-// it, joined. It takes a value, because what a nil selector means depends on
-// the field it was left out of.
-func New(ls metav1.LabelSelector) (Selector, error) { panic("todo") }
+// it. It takes a value, because what a nil selector means depends on the field
+// it was left out of. It accepts what the API server accepts, which includes
+// selectors that contradict themselves.
+//
+// The error is an [errors.Join] of *field.Error. Their fields are relative to
+// ls, as in matchExpressions[0].values[1]. Those of matchLabels come first,
+// ascending by key, then those of matchExpressions in order.
+func New(ls metav1.LabelSelector) (Selector, error) {
+	if err := validate(ls); err != nil {
+		return Selector{}, err
+	}
+	reqs := make([]metav1.LabelSelectorRequirement, 0, len(ls.MatchLabels)+len(ls.MatchExpressions))
+	for k, v := range ls.MatchLabels {
+		reqs = append(reqs, metav1.LabelSelectorRequirement{
+			Key: k, Operator: metav1.LabelSelectorOpIn, Values: []string{v},
+		})
+	}
+	reqs = append(reqs, ls.MatchExpressions...)
+	slices.SortFunc(reqs, func(a, b metav1.LabelSelectorRequirement) int {
+		return strings.Compare(a.Key, b.Key)
+	})
+
+	var s Selector
+	for len(reqs) > 0 {
+		n := 1
+		for n < len(reqs) && reqs[n].Key == reqs[0].Key {
+			n++
+		}
+		c := conjunction(reqs[:n])
+		if !c.absent && !c.except && len(c.values) == 0 {
+			return Selector{nothing: true}, nil
+		}
+		s.constraints = append(s.constraints, c)
+		reqs = reqs[n:]
+	}
+	return s, nil
+}
+
+// conjunction combines valid requirements for one key.
+func conjunction(reqs []metav1.LabelSelectorRequirement) constraint {
+	c := constraint{key: reqs[0].Key, absent: true, except: true}
+	// The refused values are merged in one go at the end: a union for each
+	// requirement would take quadratic time.
+	var refused []string
+	for _, r := range reqs {
+		switch r.Operator {
+		case metav1.LabelSelectorOpIn:
+			values := sorted(slices.Clone(r.Values))
+			if !c.except {
+				values = slices.DeleteFunc(values, func(v string) bool { return !contains(c.values, v) })
+			}
+			c.absent, c.except, c.values = false, false, values
+		case metav1.LabelSelectorOpNotIn:
+			refused = append(refused, r.Values...)
+		case metav1.LabelSelectorOpExists:
+			c.absent = false
+		case metav1.LabelSelectorOpDoesNotExist:
+			c.except, c.values = false, nil
+		default:
+			panic(fmt.Sprintf("selector: operator %q passed validation", r.Operator))
+		}
+	}
+	refused = sorted(refused)
+	if c.except {
+		c.values = refused
+	} else {
+		c.values = slices.DeleteFunc(c.values, func(v string) bool { return contains(refused, v) })
+	}
+	return c
+}
+
+// sorted sorts values in place and drops duplicates.
+func sorted(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// contains reports whether values, which are ascending, hold v.
+func contains(values []string, v string) bool {
+	_, found := slices.BinarySearch(values, v)
+	return found
+}
+
+// validate returns what the API server would object to.
+func validate(ls metav1.LabelSelector) error {
+	var errs []error
+	invalid := func(path *field.Path, value string, problems []string) {
+		for _, p := range problems {
+			errs = append(errs, field.Invalid(path, value, p))
+		}
+	}
+
+	labels := field.NewPath("matchLabels")
+	for _, k := range slices.Sorted(maps.Keys(ls.MatchLabels)) {
+		v := ls.MatchLabels[k]
+		invalid(labels, k, content.IsLabelKey(k))
+		for _, p := range content.IsLabelValue(v) {
+			// The path does not tell which label the value belongs to.
+			errs = append(errs, field.Invalid(labels, v, fmt.Sprintf("value of label %q: %s", k, p)))
+		}
+	}
+
+	for i, r := range ls.MatchExpressions {
+		path := field.NewPath("matchExpressions").Index(i)
+		invalid(path.Child("key"), r.Key, content.IsLabelKey(r.Key))
+		switch r.Operator {
+		case metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn:
+			if len(r.Values) == 0 {
+				errs = append(errs, field.Required(path.Child("values"),
+					fmt.Sprintf("operator %s needs at least one value", r.Operator)))
+			}
+		case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
+			if len(r.Values) > 0 {
+				errs = append(errs, field.Forbidden(path.Child("values"),
+					fmt.Sprintf("operator %s takes no values, but the first is %q", r.Operator, r.Values[0])))
+			}
+		default:
+			errs = append(errs, field.Invalid(path.Child("operator"), r.Operator,
+				"unknown selector operator, must be In, NotIn, Exists or DoesNotExist"))
+		}
+		for j, v := range r.Values {
+			invalid(path.Child("values").Index(j), v, content.IsLabelValue(v))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Matches reports whether s picks an object with the given labels.
 // It does not allocate.
-func (s Selector) Matches(labels map[string]string) bool { panic("todo") }
+func (s Selector) Matches(labels map[string]string) bool {
+	if s.nothing {
+		return false
+	}
+	for i := range s.constraints {
+		c := &s.constraints[i]
+		v, present := labels[c.key]
+		ok := c.absent
+		if present {
+			ok = contains(c.values, v) != c.except
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
 
 // IsEverything reports whether s picks every label set.
-func (s Selector) IsEverything() bool { panic("todo") }
+func (s Selector) IsEverything() bool { return len(s.constraints) == 0 && !s.nothing }
 
 // IsNothing reports whether no label set at all can satisfy s.
-func (s Selector) IsNothing() bool { panic("todo") }
+func (s Selector) IsNothing() bool { return s.nothing }
 
 // Equal reports whether s and t pick the same label sets.
-func (s Selector) Equal(t Selector) bool { panic("todo") }
+func (s Selector) Equal(t Selector) bool {
+	return s.nothing == t.nothing && slices.EqualFunc(s.constraints, t.constraints, constraint.equal)
+}
 
-// Keys returns the label keys that s looks at, ascending.
-func (s Selector) Keys() iter.Seq[string] { panic("todo") }
+func (c constraint) equal(d constraint) bool {
+	return c.key == d.key && c.absent == d.absent && c.except == d.except && slices.Equal(c.values, d.values)
+}
+
+// Keys returns the label keys that s looks at, ascending: those whose value or
+// absence can make a difference. A selector that picks nothing looks at none.
+func (s Selector) Keys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, c := range s.constraints {
+			if !yield(c.key) {
+				return
+			}
+		}
+	}
+}
 
 // String returns s in the syntax of kubectl's -l flag. It is empty for a
-// selector that picks everything.
-func (s Selector) String() string { panic("todo") }
+// selector that picks everything, and "none,!none" for one that picks nothing,
+// since the syntax has no word for that.
+func (s Selector) String() string { return string(s.appendTo(nil)) }
 
-// A Partition sorts label sets into classes: two label sets share a class
-// exactly when every selector given to [NewPartition] picks both or neither.
-// It is immutable and safe for concurrent use.
-type Partition struct{}
+// appendTo appends the text of s to b. It is the same for two selectors only if
+// they are Equal: keys and values are valid, so that none holds punctuation.
+func (s Selector) appendTo(b []byte) []byte {
+	if s.nothing {
+		return append(b, "none,!none"...)
+	}
+	for i := range s.constraints {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = s.constraints[i].appendTo(b)
+	}
+	return b
+}
 
-// A Class is a class of a Partition, from 0 up to its Len.
-type Class int
-
-// NewPartition sorts sets into the classes that selectors tell apart.
-// It keeps no reference to the maps.
-func NewPartition(selectors []Selector, sets []map[string]string) *Partition { panic("todo") }
-
-// Len returns the number of classes, which is 0 if there are no label sets.
-func (p *Partition) Len() int { panic("todo") }
-
-// Class returns the class of the i'th label set.
-func (p *Partition) Class(i int) Class { panic("todo") }
-
-// In reports whether the i'th selector picks the label sets of c.
-func (p *Partition) In(c Class, i int) bool { panic("todo") }
-
-// Classes returns the classes that the i'th selector picks, ascending.
-func (p *Partition) Classes(i int) iter.Seq[Class] { panic("todo") }
+func (c *constraint) appendTo(b []byte) []byte {
+	if len(c.values) == 0 {
+		if c.absent {
+			b = append(b, '!')
+		}
+		return append(b, c.key...)
+	}
+	if c.except && !c.absent {
+		b = append(b, c.key...)
+		b = append(b, ',')
+	}
+	b = append(b, c.key...)
+	if len(c.values) == 1 {
+		if c.except {
+			b = append(b, '!')
+		}
+		b = append(b, '=')
+		return append(b, c.values[0]...)
+	}
+	if c.except {
+		b = append(b, " notin ("...)
+	} else {
+		b = append(b, " in ("...)
+	}
+	for i, v := range c.values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, v...)
+	}
+	return append(b, ')')
+}
