@@ -51,12 +51,30 @@ type source struct {
 	file  string
 	order int            // the object's number in the input, to sort by
 	line  int            // the object's first line
-	lines map[string]int // a policy's fields; nil for other kinds
+	lines map[string]int // of its fields, if it is a policy or has warnings; else nil
 }
 
 // Place returns where the field of obj stands in the input, or if that is not
 // known, where the nearest field around it or obj itself does. File and Line
 // are zero for an object that was not read from a file.
 func (c *Cluster) Place(obj metav1.Object, field string) Place {
-	panic("todo")
+	at := Place{Object: objectName(obj), Field: field}
+	if s := c.sources[obj]; s != nil {
+		at.File, at.Line = s.file, nearestLine(s.lines, field, s.line)
+	}
+	return at
+}
+
+func (c *Cluster) setSource(obj metav1.Object, s *source) {
+	if c.sources == nil {
+		c.sources = make(map[metav1.Object]*source)
+	}
+	c.sources[obj] = s
+}
+
+func (c *Cluster) skip(kind string, n int) {
+	if c.Skipped == nil {
+		c.Skipped = make(map[string]int)
+	}
+	c.Skipped[kind] += n
 }

@@ -1,8 +1,21 @@
 package policy
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 
+	"github.com/polreach/polreach/selector"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -17,11 +30,6 @@ type Model struct {
 	Policies   []*Policy   // by namespace and name
 	Warnings   []Warning   // of the Cluster, of its objects and of what they mean together
 }
-
-// Model returns the normal form of c, or everything that is wrong with its
-// objects, joined, each an [*Error]: what the API server would refuse, and two
-// objects of the same kind and name.
-func (c *Cluster) Model() (*Model, error) { panic("todo") }
 
 // A Namespace is a namespace with all its labels, kubernetes.io/metadata.name
 // among them.
@@ -74,3 +82,472 @@ const (
 	Sidecar                            // an init container with restartPolicy Always
 	InitContainer                      // any other init container
 )
+
+// Model returns the normal form of c, or everything that is wrong with its
+// objects, joined, each an [*Error]: what the API server would refuse, and two
+// objects of the same kind and name. Errors and warnings come in the order of
+// the input; objects that were not read from a file come last, by kind, in the
+// order of the fields of Cluster, and by name. Nil pointers are passed over.
+//
+// An object whose name is still to be generated gets one that no object can
+// have: its prefix, # and a number.
+//
+// A workload becomes one Pod of its own Kind and Name, made from its template,
+// unless another workload of c controls it, or c holds pods of it that have not
+// terminated. Pods and workloads are tied by owner references, and where a
+// ReplicaSet or Job in between is missing from c, by how controllers name it.
+//
+// Model takes time and memory in proportion to c, apart from sorting.
+func (c *Cluster) Model() (*Model, error) {
+	b := &modelBuilder{
+		cluster: c,
+		objects: c.objects(),
+		byKey:   map[objectKey]*object{},
+		hostIPs: map[string][]netip.Addr{},
+	}
+	if err := b.inspect(); err != nil {
+		return nil, err
+	}
+	b.addPods()
+	b.addNodes()
+	b.addNamespaces()
+	b.warnOfLabels()
+
+	slices.SortFunc(b.model.Policies, func(x, y *Policy) int { return compareNames(x.Name, y.Name) })
+	b.model.Warnings = slices.Concat(c.Warnings, b.model.Warnings)
+	return &b.model, nil
+}
+
+func compareNames(a, b types.NamespacedName) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}
+
+// A modelBuilder makes the Model of a Cluster, step by step.
+type modelBuilder struct {
+	cluster *Cluster
+	objects []object // sorted
+	byKey   map[objectKey]*object
+	hostIPs map[string][]netip.Addr // of nodes, as their pods know them
+	missing []string                // namespaces without object, sorted
+	model   Model
+}
+
+// An object is an API object of a Cluster.
+type object struct {
+	metav1.Object
+	key    objectKey
+	source *source // nil if it was not read from a file
+	policy *Policy // the normal form of a NetworkPolicy
+}
+
+// An objectKey tells objects apart. The name is filled in even where it is
+// still to be generated.
+type objectKey struct {
+	kind string
+	name types.NamespacedName
+}
+
+// objects returns the objects of c in an order that does not depend on that in
+// the slices: those read from files first, in source order, then the others by
+// kind and name.
+func (c *Cluster) objects() []object {
+	var all []object
+	all = appendObjects(all, c, c.Namespaces)
+	all = appendObjects(all, c, c.Nodes)
+	all = appendObjects(all, c, c.Pods)
+	all = appendObjects(all, c, c.Deployments)
+	all = appendObjects(all, c, c.ReplicaSets)
+	all = appendObjects(all, c, c.StatefulSets)
+	all = appendObjects(all, c, c.DaemonSets)
+	all = appendObjects(all, c, c.Jobs)
+	all = appendObjects(all, c, c.CronJobs)
+	all = appendObjects(all, c, c.ReplicationControllers)
+	all = appendObjects(all, c, c.Services)
+	all = appendObjects(all, c, c.EndpointSlices)
+	all = appendObjects(all, c, c.Policies)
+	slices.SortStableFunc(all, compareSources)
+	return all
+}
+
+// appendObjects appends the objects of one kind, sorted by name.
+func appendObjects[T any, P interface {
+	*T
+	metav1.Object
+}](all []object, c *Cluster, objs []P) []object {
+	n := len(all)
+	for _, obj := range objs {
+		if obj != nil {
+			name := types.NamespacedName{Namespace: namespaceOf(obj), Name: nameOf(obj)}
+			all = append(all, object{Object: obj, key: objectKey{kindOf(obj), name}, source: c.sources[obj]})
+		}
+	}
+	generateNames(all[n:])
+	slices.SortStableFunc(all[n:], func(a, b object) int { return compareNames(a.key.name, b.key.name) })
+	return all
+}
+
+// compareSources orders objects as they were read. Those that were not read
+// come last, and are equal.
+func compareSources(a, b object) int {
+	switch {
+	case a.source != nil && b.source != nil:
+		return cmp.Compare(a.source.order, b.source.order)
+	case a.source != nil:
+		return -1
+	case b.source != nil:
+		return 1
+	}
+	return 0
+}
+
+// generateNames names those of the objects, which are of one kind, that have
+// only a prefix. Objects that share one are numbered by what they hold, not by
+// where they stand.
+func generateNames(objs []object) {
+	type draft struct {
+		*object
+		text string
+	}
+	drafts := map[types.NamespacedName][]draft{}
+	for i := range objs {
+		if o := &objs[i]; o.GetName() == "" && o.GetGenerateName() != "" {
+			drafts[o.key.name] = append(drafts[o.key.name], draft{o, textOf(o.Object)})
+		}
+	}
+	for _, same := range drafts {
+		slices.SortStableFunc(same, func(a, b draft) int {
+			return cmp.Or(strings.Compare(a.text, b.text), compareSources(*a.object, *b.object))
+		})
+		for i, d := range same {
+			d.key.name.Name = fmt.Sprintf("%s#%d", d.GetGenerateName(), i+1)
+		}
+	}
+}
+
+// textOf returns a text that tells obj from objects that differ in anything
+// that has a bearing.
+func textOf(obj metav1.Object) string {
+	text, err := json.Marshal(obj)
+	if err != nil {
+		// Managed fields can be what JSON cannot hold, and nothing else can.
+		return err.Error()
+	}
+	return string(text)
+}
+
+// locate fills in where in the input p stands, which is a place in o.
+func (b *modelBuilder) locate(o *object, p *Place) {
+	at := b.cluster.Place(o.Object, p.Field)
+	p.File, p.Line = at.File, at.Line
+}
+
+func (b *modelBuilder) warn(o *object, code, field, format string, args ...any) {
+	w := Warning{Place{Object: objectName(o.Object), Field: field}, code, fmt.Sprintf(format, args...)}
+	b.locate(o, &w.Place)
+	b.model.Warnings = append(b.model.Warnings, w)
+}
+
+// inspect checks all objects and makes the normal form of policies.
+func (b *modelBuilder) inspect() error {
+	var errs []error
+	for i := range b.objects {
+		o := &b.objects[i]
+		if first := b.byKey[o.key]; first == nil {
+			b.byKey[o.key] = o
+		} else if o.key.name.Name != "" {
+			errs = append(errs, b.duplicate(o, first))
+		}
+		p, r := inspect(o.Object, false)
+		for _, e := range r.errs {
+			b.locate(o, &e.Place)
+			errs = append(errs, e)
+		}
+		for i := range r.warnings {
+			b.locate(o, &r.warnings[i].Place)
+		}
+		b.model.Warnings = append(b.model.Warnings, r.warnings...)
+		if p != nil {
+			p.Name, p.Warnings, p.source = o.key.name, r.warnings, o.source
+			o.policy = p
+			b.model.Policies = append(b.model.Policies, p)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// duplicate returns the error that a cluster cannot hold both objects.
+func (b *modelBuilder) duplicate(o, first *object) error {
+	place, there := Place{Object: objectName(o.Object)}, Place{}
+	b.locate(o, &place)
+	b.locate(first, &there)
+	another := "another object"
+	if there != (Place{}) {
+		another = "the object at " + there.String()
+	}
+	return &Error{Place: place, Err: fmt.Errorf("duplicate of %s: a cluster holds one object of a kind and name", another)}
+}
+
+// addPods adds the pods, and the workloads that stand for pods.
+func (b *modelBuilder) addPods() {
+	staffed := map[objectKey]bool{} // workloads with pods that have not terminated
+	for i := range b.objects {
+		o := &b.objects[i]
+		pod, ok := o.Object.(*corev1.Pod)
+		if !ok {
+			continue
+		}
+		p := newPod(pod)
+		p.Name = o.key.name
+		if p.Node != "" && !p.Terminated {
+			b.hostIPs[p.Node] = append(b.hostIPs[p.Node], parsed(hostIPs(&pod.Status))...)
+		}
+		if direct, ok := o.controller(); ok {
+			owner := b.outermost(direct, pod.Labels)
+			p.Owner = Owner{owner.kind, owner.name.Name}
+			if !p.Terminated {
+				staffed[direct], staffed[owner] = true, true
+			}
+		}
+		b.model.Pods = append(b.model.Pods, p)
+	}
+	for i := range b.objects {
+		o := &b.objects[i]
+		if _, ok := groupOf(o.key.kind); !ok || staffed[o.key] {
+			continue
+		}
+		// A Deployment speaks for its ReplicaSets, and so do its pods.
+		if maker, ok := o.maker(); ok && (b.byKey[maker] != nil || staffed[maker]) {
+			continue
+		}
+		_, template := templateOf(o.Object)
+		p := fromSpec(&template.Spec)
+		p.Kind, p.Name, p.Labels = o.key.kind, o.key.name, template.Labels
+		b.model.Pods = append(b.model.Pods, p)
+	}
+	slices.SortFunc(b.model.Pods, func(x, y Pod) int {
+		return cmp.Or(compareNames(x.Name, y.Name), strings.Compare(x.Kind, y.Kind))
+	})
+}
+
+// outermost returns the workload that made the workload direct, which controls
+// a pod with the given labels, or direct itself if none did.
+func (b *modelBuilder) outermost(direct objectKey, labels map[string]string) objectKey {
+	if o := b.byKey[direct]; o != nil {
+		if maker, ok := o.maker(); ok {
+			return maker
+		}
+		return direct
+	}
+	i := strings.LastIndex(direct.name.Name, "-")
+	if i <= 0 {
+		return direct
+	}
+	suffix := direct.name.Name[i+1:]
+	made := objectKey{makerOf(direct.kind), types.NamespacedName{Namespace: direct.name.Namespace, Name: direct.name.Name[:i]}}
+	switch {
+	case direct.kind == "ReplicaSet" && suffix != "" && suffix == labels[appsv1.DefaultDeploymentUniqueLabelKey]:
+		return made
+	case direct.kind == "Job" && isScheduledTime(suffix):
+		return made
+	}
+	return direct
+}
+
+// isScheduledTime reports whether s can be what a CronJob adds to its name for
+// a Job: the time in minutes, in old versions in seconds, since 1970. Such a
+// number has eight digits or more; a shorter one is somebody's own numbering.
+func isScheduledTime(s string) bool {
+	return len(s) >= 8 && strings.Trim(s, "0123456789") == ""
+}
+
+// controller returns the key of the workload that controls o, if it is of a
+// kind that a Cluster holds.
+func (o *object) controller() (_ objectKey, ok bool) {
+	ref := metav1.GetControllerOfNoCopy(o.Object)
+	if ref == nil {
+		return objectKey{}, false
+	}
+	group, _, found := strings.Cut(ref.APIVersion, "/")
+	if !found {
+		group = ""
+	}
+	want, ok := groupOf(ref.Kind)
+	return objectKey{ref.Kind, types.NamespacedName{Namespace: o.key.name.Namespace, Name: ref.Name}}, ok && group == want
+}
+
+// maker returns the key of the workload that made the workload o.
+func (o *object) maker() (_ objectKey, ok bool) {
+	key, ok := o.controller()
+	return key, ok && key.kind == makerOf(o.key.kind)
+}
+
+// makerOf returns the kind of the workloads that make workloads of the given
+// kind. It is empty for a kind that people make themselves.
+func makerOf(kind string) string {
+	switch kind {
+	case "ReplicaSet":
+		return "Deployment"
+	case "Job":
+		return "CronJob"
+	}
+	return ""
+}
+
+// groupOf returns the API group of a kind of workload. It reports false for
+// other kinds.
+func groupOf(kind string) (group string, ok bool) {
+	switch kind {
+	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet":
+		return "apps", true
+	case "Job", "CronJob":
+		return "batch", true
+	case "ReplicationController":
+		return "", true
+	}
+	return "", false
+}
+
+// addedLabels returns the keys of the labels that controllers add to pods of
+// workloads of the given kind.
+func addedLabels(kind string) []string {
+	switch kind {
+	case "Deployment":
+		return []string{appsv1.DefaultDeploymentUniqueLabelKey}
+	case "StatefulSet":
+		return []string{appsv1.ControllerRevisionHashLabelKey, appsv1.StatefulSetPodNameLabel, appsv1.PodIndexLabel}
+	case "DaemonSet":
+		return []string{appsv1.ControllerRevisionHashLabelKey, "pod-template-generation"}
+	case "Job", "CronJob":
+		return []string{
+			"job-name", batchv1.JobNameLabel,
+			"controller-uid", batchv1.ControllerUidLabel,
+			batchv1.JobCompletionIndexAnnotation, // also a label
+		}
+	}
+	return nil
+}
+
+// addNodes adds the nodes, and gives pods on the network of a node its
+// addresses if theirs are unknown.
+func (b *modelBuilder) addNodes() {
+	nodes := map[string]Node{}
+	primary := map[string][]netip.Addr{} // of each node, at most one of each family
+	for _, p := range b.model.Pods {
+		if p.Node != "" {
+			nodes[p.Node] = Node{Name: p.Node}
+		}
+	}
+	for i := range b.objects {
+		if n, ok := b.objects[i].Object.(*corev1.Node); ok {
+			name := b.objects[i].key.name.Name
+			nodes[name] = Node{name, nodeAddrs(n, corev1.NodeInternalIP, corev1.NodeExternalIP)}
+			primary[name] = primaryAddrs(n)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		n := nodes[name]
+		if len(n.Addrs) == 0 {
+			n.Addrs = b.hostIPs[name]
+			slices.SortFunc(n.Addrs, netip.Addr.Compare)
+			n.Addrs = slices.Compact(n.Addrs)
+			primary[name] = onePerFamily(n.Addrs)
+		}
+		b.model.Nodes = append(b.model.Nodes, n)
+	}
+	for i := range b.model.Pods {
+		if p := &b.model.Pods[i]; p.HostNetwork && len(p.Addrs) == 0 {
+			p.Addrs = slices.Clone(primary[p.Node])
+		}
+	}
+}
+
+// addNamespaces adds the namespaces, and those that are only mentioned.
+func (b *modelBuilder) addNamespaces() {
+	inside := map[string]*object{} // something in each namespace, best a policy
+	for i := range b.objects {
+		o := &b.objects[i]
+		ns := o.key.name.Namespace
+		switch obj := o.Object.(type) {
+		case *corev1.Namespace:
+			b.model.Namespaces = append(b.model.Namespaces, newNamespace(o.key.name.Name, obj.Labels))
+			if given, ok := obj.Labels[corev1.LabelMetadataName]; ok && given != o.key.name.Name {
+				b.warn(o, "reserved-label", "metadata.labels", "the label %s is always the name of the namespace: %q is ignored",
+					corev1.LabelMetadataName, given)
+			}
+		case *corev1.Node, *corev1.Service, *discoveryv1.EndpointSlice:
+			// These have no bearing on what namespace selectors pick.
+		default:
+			if first := inside[ns]; first == nil || first.policy == nil && o.policy != nil {
+				inside[ns] = o
+			}
+		}
+	}
+	for _, ns := range slices.Sorted(maps.Keys(inside)) {
+		if b.byKey[objectKey{"Namespace", types.NamespacedName{Name: ns}}] != nil {
+			continue
+		}
+		b.missing = append(b.missing, ns)
+		b.model.Namespaces = append(b.model.Namespaces, newNamespace(ns, nil))
+		b.warn(inside[ns], "missing-namespace", "metadata.namespace",
+			"there is no Namespace %s: it is taken to have no labels of its own", ns)
+	}
+	slices.SortFunc(b.model.Namespaces, func(x, y Namespace) int { return strings.Compare(x.Name, y.Name) })
+}
+
+// newNamespace returns a namespace with the given labels and the automatic one.
+func newNamespace(name string, labels map[string]string) Namespace {
+	all := make(map[string]string, len(labels)+1)
+	maps.Copy(all, labels)
+	all[corev1.LabelMetadataName] = name
+	return Namespace{name, all}
+}
+
+// warnOfLabels warns of selectors that look at labels whose values the input
+// does not tell.
+func (b *modelBuilder) warnOfLabels() {
+	added := map[string]*Pod{} // of each label, the first pod that lacks it here
+	for i := range b.model.Pods {
+		p := &b.model.Pods[i]
+		for _, key := range addedLabels(p.Kind) {
+			if _, ok := p.Labels[key]; !ok && added[key] == nil {
+				added[key] = p
+			}
+		}
+	}
+	ofPods := func(o *object, field string, s selector.Selector) {
+		for key := range s.Keys() {
+			if p := added[key]; p != nil {
+				b.warn(o, "generated-label", field, "the values of the label %s are not known here: pods of the %s %s get it when they are made",
+					key, p.Kind, p.Name)
+				return
+			}
+		}
+	}
+	ofNamespaces := func(o *object, field string, s selector.Selector) {
+		for key := range s.Keys() {
+			if key != corev1.LabelMetadataName && len(b.missing) > 0 {
+				b.warn(o, "missing-namespace-labels", field, "whether namespace %s has the label %s is not known: there is no such Namespace here",
+					b.missing[0], key)
+				return
+			}
+		}
+	}
+	for i := range b.objects {
+		o := &b.objects[i]
+		if o.policy == nil {
+			continue
+		}
+		ofPods(o, "spec.podSelector", o.policy.Pods)
+		for _, d := range []Direction{Ingress, Egress} {
+			for i, rule := range o.policy.Half(d).Rules {
+				for j, peer := range rule.Peers {
+					if pods, ok := peer.(Pods); ok {
+						at := fmt.Sprintf("spec.%s[%d].%s[%d]", d, i, d.peersField(), j)
+						ofPods(o, at+".podSelector", pods.Pods)
+						ofNamespaces(o, at+".namespaceSelector", pods.Namespaces)
+					}
+				}
+			}
+		}
+	}
+}

@@ -2,72 +2,250 @@ package reach
 
 import (
 	"iter"
-	"net/netip"
+	"strconv"
 
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 )
 
+// This file holds what a query touches. What may fail or allocate while
+// compiling is in compile.go.
+
 // A Graph is a compiled cluster. It is immutable, and safe for concurrent use.
-type Graph struct{}
+// Use the pointer that Compile returns; the zero Graph has no endpoints.
+type Graph struct {
+	ends  []end  // by Endpoint.id
+	steps []step // the profiles, one after the other; see row
+	bits  []uint64
 
-// Lookup returns the endpoint that text names:
+	*facts // what Explain, Lookup and String need; no query reads it
+}
+
+// An end is what a query needs to know of an endpoint.
 //
-//	shop/web            the pod of this name, or the workload of this name
-//	pod:shop/web        the pod
-//	deploy:shop/web     the workload; also rs, sts, ds, job, cj, rc, or the kind in full
-//	replica:shop/web    another pod of the same workload
-//	node:n1             the node
-//	node-of:shop/web    the node that the pod runs on, known or not
-//	203.0.113.9         the address, see Addr
-//
-// A name that the cluster does not hold is an error that lists the nearest
-// names, an ambiguous one lists the candidates.
-func (g *Graph) Lookup(text string) (Endpoint, error) { panic("todo") }
+// In the place of "no policy isolates it" stands a profile whose only row is
+// all ones, so that queries have no case for it.
+type end struct {
+	class   [2]int32 // peer class over IPv4 and over IPv6; the same if it has but one of them
+	egress  int32    // profile of its egress policies
+	ingress int32    // profile of its ingress policies
+	host    int32    // the node it is or runs on; no other end has that of an address
+	flags   flags
+}
 
-// MustLookup is like Lookup but panics where Lookup returns an error.
-// It is for tests.
-func (g *Graph) MustLookup(text string) Endpoint { panic("todo") }
+type flags uint8
 
-// Addr returns the pod or the node that has address a, or else the endpoint
-// that stands for a and for every other address outside the cluster that no
-// policy tells apart from it. It is an error if several pods have the address,
-// or if a is not valid or has a zone.
-func (g *Graph) Addr(a netip.Addr) (Endpoint, error) { panic("todo") }
+const (
+	hasIPv4 flags = 1 << iota
+	hasIPv6
+	isNode    // a node, or a host-network pod that counts as its node
+	isSplit   // its peer class over IPv4 is not that over IPv6
+	ownNodeOK // its egress to its own node always passes
 
-// Pods returns the pods and the workloads that stand for their pods, sorted by
-// namespace, name and kind. Terminated pods are left out.
-func (g *Graph) Pods() []Endpoint { panic("todo") }
+	hasBoth = hasIPv4 | hasIPv6
+)
 
-// Nodes returns the nodes, sorted by name.
-func (g *Graph) Nodes() []Endpoint { panic("todo") }
+// A step says that from port key on the peers of row are allowed, until the
+// next step. Before the steps of a profile stands their number, in from.
+type step struct{ from, row int32 }
 
-// Outside returns one endpoint for each class of addresses outside the cluster
-// that the policies tell apart, in address order.
-func (g *Graph) Outside() []Endpoint { panic("todo") }
+// key orders all ports: those of TCP, UDP and SCTP, then all protocols that
+// have no ports.
+func key(p policy.Port) int32 {
+	switch p.Protocol {
+	case policy.TCP:
+		return int32(p.Number)
+	case policy.UDP:
+		return 1<<16 | int32(p.Number)
+	case policy.SCTP:
+		return 2<<16 | int32(p.Number)
+	}
+	return keyOther
+}
 
-// Allows reports whether the policies allow f. It does not allocate.
-// For a Flow over any family, it is enough that one allows it.
+const keyOther = 3 << 16
+
+// row returns the row of a profile for the port with key k: a bit for each
+// peer class.
+func (g *Graph) row(profile, k int32) int32 {
+	lo, hi := profile+1, profile+1+g.steps[profile].from
+	for hi-lo > 1 { // steps[lo].from <= k, and k < steps[hi].from
+		if mid := int32(uint32(lo+hi) >> 1); g.steps[mid].from <= k {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return g.steps[lo].row
+}
+
+func (g *Graph) bit(row, class int32) bool {
+	return g.bits[row+class>>6]>>(uint(class)&63)&1 != 0
+}
+
+// Allows reports whether the policies allow f. It does not allocate, and takes
+// the same few memory reads however many pods and policies there are. For a
+// Flow over any family it is enough that the policies allow one.
 //
 // Allows panics if an end of f is not an endpoint of g, or if f.Port is not
 // valid.
-func (g *Graph) Allows(f Flow) bool { panic("todo") }
+func (g *Graph) Allows(f Flow) bool {
+	if f.From.g != g || f.To.g != g || !f.Port.Valid() {
+		panic(f.fault(g))
+	}
+	k := key(f.Port)
+	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
+	if from.host == to.host || (from.flags|to.flags)&isSplit != 0 || f.Family != AnyFamily {
+		return g.allowsOver(f, k)
+	}
+	return from.flags&to.flags&hasBoth != 0 &&
+		g.bit(g.row(from.egress, k), to.class[0]) &&
+		g.bit(g.row(to.ingress, k), from.class[0])
+}
 
-// Explain is like Allows but also tells why.
-// For every f, g.Explain(f).Allowed equals g.Allows(f).
-func (g *Graph) Explain(f Flow) Verdict { panic("todo") }
+// allowsOver answers the flows that Allows has no short cut for: those over a
+// given family, or whose ends are on one node or differ by family.
+func (g *Graph) allowsOver(f Flow, k int32) bool {
+	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
+	for _, fam := range f.Family.each() {
+		if from.flags&to.flags&fam.flag() == 0 {
+			continue
+		}
+		if f.From == f.To ||
+			(g.egressPasses(from, to) || g.bit(g.row(from.egress, k), to.class[fam.index()])) &&
+				(g.ingressPasses(from, to) || g.bit(g.row(to.ingress, k), from.class[fam.index()])) {
+			return true
+		}
+	}
+	return false
+}
 
-// Ports returns the ports on which from can reach to.
-func (g *Graph) Ports(from, to Endpoint) policy.PortSet { panic("todo") }
+// egressPasses reports whether egress policies have no say.
+func (g *Graph) egressPasses(from, to *end) bool {
+	return from.host == to.host && from.flags&ownNodeOK != 0 && to.flags&isNode != 0
+}
+
+// ingressPasses reports whether ingress policies have no say: from is the node
+// that to runs on.
+func (g *Graph) ingressPasses(from, to *end) bool {
+	return from.host == to.host && from.flags&isNode != 0
+}
+
+// Ports returns the ports on which from can reach to, over some family.
+// Its cost grows with the number of port ranges in the policies of both ends.
+//
+// Ports panics if from or to is not an endpoint of g.
+func (g *Graph) Ports(from, to Endpoint) policy.PortSet {
+	from.mustBeOf(g)
+	to.mustBeOf(g)
+	var ranges []policy.PortRange
+	a, b := &g.ends[from.id], &g.ends[to.id]
+	for _, fam := range AnyFamily.each() {
+		if a.flags&b.flags&fam.flag() == 0 {
+			continue
+		}
+		if from == to {
+			return policy.NewPortSet(allPorts[:]...)
+		}
+		out, in := g.stepsOf(a.egress), g.stepsOf(b.ingress)
+		if g.egressPasses(a, b) {
+			out = g.stepsOf(unisolated)
+		}
+		if g.ingressPasses(a, b) {
+			in = g.stepsOf(unisolated)
+		}
+		for i, j := 0, 0; i < len(out) && j < len(in); {
+			first := max(out[i].from, in[j].from)
+			last := min(until(out, i), until(in, j))
+			if g.bit(out[i].row, b.class[fam.index()]) && g.bit(in[j].row, a.class[fam.index()]) {
+				ranges = appendRanges(ranges, first, last)
+			}
+			if until(out, i) == last {
+				i++
+			}
+			if until(in, j) == last {
+				j++
+			}
+		}
+		if (a.flags|b.flags)&isSplit == 0 {
+			break // the other family says the same
+		}
+	}
+	return policy.NewPortSet(ranges...)
+}
+
+func (g *Graph) stepsOf(p int32) []step { return g.steps[p+1 : p+1+g.steps[p].from] }
+
+// until returns the last key of steps[i].
+func until(steps []step, i int) int32 {
+	if i+1 < len(steps) {
+		return steps[i+1].from - 1
+	}
+	return keyOther
+}
+
+var allPorts = [...]policy.PortRange{
+	{Protocol: policy.TCP, First: 1, Last: 65535},
+	{Protocol: policy.UDP, First: 1, Last: 65535},
+	{Protocol: policy.SCTP, First: 1, Last: 65535},
+	{},
+}
+
+// appendRanges appends the ports with keys from first to last.
+func appendRanges(ranges []policy.PortRange, first, last int32) []policy.PortRange {
+	for i, whole := range allPorts[:3] {
+		lo, hi := max(first-int32(i)<<16, 1), min(last-int32(i)<<16, 65535)
+		if lo <= hi {
+			ranges = append(ranges, policy.PortRange{Protocol: whole.Protocol, First: uint16(lo), Last: uint16(hi)})
+		}
+	}
+	if last == keyOther {
+		ranges = append(ranges, policy.PortRange{})
+	}
+	return ranges
+}
+
+// An Edge is an ordered pair of endpoints and the ports open from the first to
+// the second.
+type Edge struct {
+	From, To Endpoint
+	Ports    policy.PortSet
+}
 
 // Edges returns the ordered pairs of distinct endpoints, at least one of them
 // a pod, of which the first can reach the second on some port, in the order of
-// Pods, then Nodes, then Outside. A workload that reaches another pod of its
+// Pods, then Nodes, then Outside. That a workload reaches another pod of its
 // own is the pair of the workload and its replica.
-func (g *Graph) Edges() iter.Seq[Edge] { panic("todo") }
+func (g *Graph) Edges() iter.Seq[Edge] {
+	return func(yield func(Edge) bool) {
+		pods := g.Pods()
+		others := append(g.Nodes(), g.Outside()...)
+		all := append(pods[:len(pods):len(pods)], others...)
+		for i, from := range all {
+			to := all
+			if i >= len(pods) {
+				to = pods
+			}
+			for _, to := range to {
+				if from == to {
+					var ok bool
+					if to, ok = g.replica(from); !ok {
+						continue
+					}
+				}
+				if ports := g.Ports(from, to); !ports.IsEmpty() && !yield(Edge{from, to, ports}) {
+					return
+				}
+			}
+		}
+	}
+}
 
-// Warnings returns what is legal but suspicious in the cluster.
-func (g *Graph) Warnings() []policy.Warning { panic("todo") }
+// Warnings returns what is legal but suspicious in the cluster, sorted by
+// place. The caller may change the slice.
+func (g *Graph) Warnings() []policy.Warning {
+	return append([]policy.Warning(nil), g.warnings...)
+}
 
 // An Endpoint is an end of a flow: a pod, a node, or a class of addresses
 // outside the cluster. Endpoints are comparable. They mean something only to
@@ -77,16 +255,39 @@ type Endpoint struct {
 	id int32
 }
 
-// Addrs returns the addresses of e. It is empty for a pod or a node whose
-// addresses are not known.
-func (e Endpoint) Addrs() cidr.Set { panic("todo") }
+func (e Endpoint) mustBeOf(g *Graph) {
+	if e.g != g {
+		panic("reach: " + e.describe() + " is not an endpoint of this Graph")
+	}
+}
 
-// String returns a text that Lookup understands for a pod or a node, and the
-// addresses for an endpoint outside the cluster.
-func (e Endpoint) String() string { panic("todo") }
+func (e Endpoint) describe() string {
+	if e.g == nil {
+		return "the zero Endpoint"
+	}
+	return e.String()
+}
 
 // GoString returns String, to keep the logs of property tests readable.
 func (e Endpoint) GoString() string { return e.String() }
+
+// Addrs returns the addresses of e: those of a pod or a node as far as they
+// are known, and for an endpoint outside the cluster those that it stands for.
+func (e Endpoint) Addrs() cidr.Set {
+	if e.g == nil {
+		return cidr.Set{}
+	}
+	return e.g.addrsOf(e.id)
+}
+
+// String returns a text that [Graph.Lookup] understands for a pod or a node,
+// and the addresses for an endpoint outside the cluster.
+func (e Endpoint) String() string {
+	if e.g == nil {
+		return "no endpoint"
+	}
+	return e.g.nameOf(e.id)
+}
 
 // A Flow is one connection attempt. Flows are comparable.
 type Flow struct {
@@ -96,21 +297,56 @@ type Flow struct {
 }
 
 // String returns the flow in one line: "shop/web -> shop/db 5432/TCP".
-func (f Flow) String() string { panic("todo") }
+func (f Flow) String() string {
+	s := f.From.String() + " -> " + f.To.String() + " " + f.Port.String()
+	if f.Family != AnyFamily {
+		s += " over " + f.Family.String()
+	}
+	return s
+}
+
+// fault tells what is wrong with a flow that Allows refuses.
+func (f Flow) fault(g *Graph) string {
+	f.From.mustBeOf(g)
+	f.To.mustBeOf(g)
+	return "reach: " + f.Port.String() + " is not a valid port"
+}
 
 // A Family is an address family.
 type Family uint8
 
-// The address families. A flow over AnyFamily may go over either.
+// The address families. A Flow over AnyFamily may go over either.
 const (
 	AnyFamily Family = iota
 	IPv4
 	IPv6
 )
 
-// An Edge is an ordered pair of endpoints and the ports open from the first to
-// the second.
-type Edge struct {
-	From, To Endpoint
-	Ports    policy.PortSet
+// String returns "any family", "IPv4" or "IPv6".
+func (f Family) String() string {
+	switch f {
+	case IPv4:
+		return "IPv4"
+	case IPv6:
+		return "IPv6"
+	}
+	return "any family"
 }
+
+var families = [...]Family{IPv4, IPv6}
+
+// each returns the single families of f.
+func (f Family) each() []Family {
+	switch f {
+	case AnyFamily:
+		return families[:]
+	case IPv4:
+		return families[:1]
+	case IPv6:
+		return families[1:]
+	}
+	panic("reach: unknown Family " + strconv.Itoa(int(f)))
+}
+
+func (f Family) index() int  { return int(f - IPv4) }
+func (f Family) flag() flags { return hasIPv4 << f.index() }

@@ -1,6 +1,10 @@
 package reach
 
-import "github.com/polreach/polreach/policy"
+import (
+	"slices"
+
+	"github.com/polreach/polreach/policy"
+)
 
 // A Profile holds the points that Kubernetes leaves to the network plugin.
 // The zero Profile is the upstream reading: what the end-to-end tests of
@@ -58,10 +62,65 @@ const (
 	NamedPortsOfAllContainers                        // containers and all init containers
 )
 
-// Compile works out who can reach whom in c. It reports every faulty object,
-// joined, each a [*policy.Error], and then returns no Graph.
-// The Graph keeps no reference to c.
-func (p Profile) Compile(c *policy.Cluster) (*Graph, error) { panic("todo") }
+// resolve returns the numbers that the port name of item means on pod.
+func (p Profile) resolve(pod *policy.Pod, item policy.PortItem) []uint16 {
+	var numbers []uint16
+	for _, cp := range pod.Ports {
+		if cp.Name != item.Name || cp.Port.Protocol != item.Protocol || !p.counts(cp.By) {
+			continue
+		}
+		if p.NamedPortFirst {
+			return []uint16{cp.Port.Number}
+		}
+		if !slices.Contains(numbers, cp.Port.Number) {
+			numbers = append(numbers, cp.Port.Number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
 
-// Compile is Profile{}.Compile.
-func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
+// counts reports whether the ports of a kind of container give meaning to
+// port names.
+func (p Profile) counts(k policy.ContainerKind) bool {
+	switch p.NamedPorts {
+	case NamedPortsOfContainers:
+		return k == policy.Container
+	case NamedPortsOfAllContainers:
+		return true
+	}
+	return k != policy.InitContainer
+}
+
+// Calico returns the Profile of Calico: the upstream reading, except that the
+// ports of all init containers give meaning to names. (Sources: conversion.go
+// of libcalico-go, pull request 8885 and issue 6634 of projectcalico/calico.
+// Egress to the own node passes the policies first; what happens then is
+// DefaultEndpointToHostAction, which is not modeled.)
+func Calico() Profile { return Profile{NamedPorts: NamedPortsOfAllContainers} }
+
+// Cilium returns the Profile of Cilium in its default configuration: blocks
+// match neither pods nor nodes (issues 9209, 19601 and 20550 of cilium/cilium,
+// policy-cidr-match-mode), and neither endPort nor SCTP is handled, which its
+// page "Network Policy" lists as missing. Later releases and other
+// configurations differ: change the fields that they change.
+func Cilium() Profile {
+	return Profile{IPBlockSkipsPods: true, IPBlockSkipsNodes: true, EndPortIgnored: true, SCTP: SCTPDropped}
+}
+
+// Antrea returns the Profile of Antrea: the upstream reading. (Sources: its
+// documentation of NetworkPolicy support, which names endPort and SCTP, and
+// issue 6507 of antrea-io/antrea.)
+func Antrea() Profile { return Profile{} }
+
+// KubeNetworkPolicies returns the Profile of kube-network-policies: the
+// upstream reading, except that only ordinary containers give meaning to port
+// names. (Sources: pkg/networkpolicy and pkg/podinfo of
+// kubernetes-sigs/kube-network-policies at 5f81cc3; issue 283 for egress to
+// the own node.)
+func KubeNetworkPolicies() Profile { return Profile{NamedPorts: NamedPortsOfContainers} }
+
+// Flannel returns the Profile of Flannel, which provides the network only and
+// enforces no policy. (Source: its documentation, which refers users who need
+// policies to other plugins.)
+func Flannel() Profile { return Profile{NotEnforced: true} }

@@ -120,6 +120,8 @@ func policies(tb testing.TB, rnd *rand.Rand, n int, sets []map[string]string) []
 		case 9:
 			ls.MatchExpressions = []metav1.LabelSelectorRequirement{{
 				Key: "statefulset.kubernetes.io/pod-name", Operator: metav1.LabelSelectorOpDoesNotExist,
+			}, {
+				Key: "tier", Operator: metav1.LabelSelectorOpIn, Values: []string{"front", of["tier"]},
 			}}
 		}
 		var err error

@@ -212,26 +212,21 @@ func (x *index) evaluate(selectors []Selector) (rows matrix, inverted []bool) {
 			continue
 		}
 		row := rows.row(i)
-		row.complement(x.len())
+		row.complement(x.len()) // all of them, before any constraint
 		for _, c := range s.constraints {
 			key := x.keys[c.key]
-			if !c.absent {
+			// Of the five forms, three ask about the label being there.
+			if c.absent != c.except {
 				clear(asked)
-				if c.except {
-					x.unite(asked, key.term)
-				} else {
-					for _, v := range c.values {
-						x.unite(asked, key.values[v])
-					}
-				}
-				row.intersect(asked)
+				x.unite(asked, key.term)
+				row.keep(asked, !c.absent)
 			}
-			if c.except {
+			if len(c.values) > 0 {
+				clear(asked)
 				for _, v := range c.values {
-					x.subtract(row, key.values[v])
+					x.unite(asked, key.values[v])
 				}
-			} else if c.absent {
-				x.subtract(row, key.term)
+				row.keep(asked, !c.except)
 			}
 		}
 		if 2*row.len() > x.len() {
@@ -264,19 +259,6 @@ func (x *index) unite(b bitset, term int32) {
 	if c.packed == nil {
 		for i, n := c.head, c.length; n > 0; i, n = x.postings[i].next, n-1 {
 			b.add(int(x.postings[i].group))
-		}
-	}
-}
-
-// subtract removes from b the groups that have the term.
-func (x *index) subtract(b bitset, term int32) {
-	c := &x.chains[term]
-	for i, w := range c.packed {
-		b[i] &^= w
-	}
-	if c.packed == nil {
-		for i, n := c.head, c.length; n > 0; i, n = x.postings[i].next, n-1 {
-			b.remove(int(x.postings[i].group))
 		}
 	}
 }
@@ -360,7 +342,6 @@ type bitset []uint64
 
 func (b bitset) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
 func (b bitset) add(i int)      { b[i/64] |= 1 << (i % 64) }
-func (b bitset) remove(i int)   { b[i/64] &^= 1 << (i % 64) }
 
 // complement makes b the numbers below n that it did not hold. All that it held
 // must be below n, which must use up its last word.
@@ -373,9 +354,14 @@ func (b bitset) complement(n int) {
 	}
 }
 
-func (b bitset) intersect(c bitset) {
-	for i := range b {
-		b[i] &= c[i]
+// keep removes from b all numbers but those that are in c, if inside is true,
+// or all but those that are not.
+func (b bitset) keep(c bitset, inside bool) {
+	for i, w := range c {
+		if !inside {
+			w = ^w
+		}
+		b[i] &= w
 	}
 }
 

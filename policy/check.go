@@ -1,0 +1,436 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/polreach/polreach/cidr"
+	"github.com/polreach/polreach/selector"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// A report gathers what is wrong with one object and what is suspicious.
+type report struct {
+	object   string // its kind and name
+	errs     []*Error
+	warnings []Warning
+}
+
+// fail reports an error. The text does not repeat the path.
+func (r *report) fail(at *field.Path, t field.ErrorType, format string, args ...any) {
+	r.errs = append(r.errs, &Error{
+		Place: Place{Object: r.object, Field: at.String()},
+		Type:  t,
+		Err:   fmt.Errorf(format, args...),
+	})
+}
+
+// invalid reports one error for each of faults, which quotes value.
+func (r *report) invalid(at *field.Path, value any, faults ...string) {
+	for _, fault := range faults {
+		r.fail(at, field.ErrorTypeInvalid, "%s: %s", quoted(value), fault)
+	}
+}
+
+// quoted returns the text of a value, in quotes if it is a string.
+func quoted(value any) string {
+	if v := reflect.ValueOf(value); v.Kind() == reflect.String {
+		return fmt.Sprintf("%q", v.String())
+	}
+	return fmt.Sprint(value)
+}
+
+func (r *report) warn(at *field.Path, code, format string, args ...any) {
+	r.warnings = append(r.warnings, Warning{
+		Place: Place{Object: r.object, Field: at.String()},
+		Code:  code,
+		Text:  fmt.Sprintf(format, args...),
+	})
+}
+
+// err returns the errors joined, or nil if there are none.
+func (r *report) err() error {
+	errs := make([]error, len(r.errs))
+	for i, e := range r.errs {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// check returns what the API server would refuse in obj, as far as this
+// package looks at it, and what is legal but suspicious, both in the order of
+// the API object. Blocks in odd forms are errors if strictCIDR, else warnings.
+// It panics if obj is not of a kind that a Cluster holds.
+func check(obj metav1.Object, strictCIDR bool) ([]*Error, []Warning) {
+	_, r := inspect(obj, strictCIDR)
+	return r.errs, r.warnings
+}
+
+// inspect is check, and returns the normal form of a NetworkPolicy as well,
+// which means nothing if there are errors.
+func inspect(obj metav1.Object, strictCIDR bool) (*Policy, *report) {
+	r := &report{object: objectName(obj)}
+	r.metadata(obj)
+	switch o := obj.(type) {
+	case *networkingv1.NetworkPolicy:
+		return r.policy(o, strictCIDR), r
+	case *corev1.Pod:
+		r.podSpec(field.NewPath("spec"), &o.Spec)
+		r.podStatus(field.NewPath("status"), &o.Status)
+	case *corev1.Node:
+		r.node(o)
+	case *corev1.Namespace:
+	case *corev1.Service:
+		r.service(field.NewPath("spec"), &o.Spec)
+	case *discoveryv1.EndpointSlice:
+		r.endpointSlice(o)
+	default:
+		at, template := templateOf(obj)
+		if template == nil {
+			r.fail(at, field.ErrorTypeRequired, "a %s needs a pod template", kindOf(obj))
+			break
+		}
+		r.labels(at.Child("metadata", "labels"), template.Labels)
+		r.podSpec(at.Child("spec"), &template.Spec)
+	}
+	return nil, r
+}
+
+// kindOf returns the kind of an object of a Cluster. It panics for others.
+func kindOf(obj metav1.Object) string {
+	switch obj.(type) {
+	case *corev1.Namespace:
+		return "Namespace"
+	case *corev1.Node:
+		return "Node"
+	case *corev1.Pod:
+		return "Pod"
+	case *appsv1.Deployment:
+		return "Deployment"
+	case *appsv1.ReplicaSet:
+		return "ReplicaSet"
+	case *appsv1.StatefulSet:
+		return "StatefulSet"
+	case *appsv1.DaemonSet:
+		return "DaemonSet"
+	case *batchv1.Job:
+		return "Job"
+	case *batchv1.CronJob:
+		return "CronJob"
+	case *corev1.ReplicationController:
+		return "ReplicationController"
+	case *corev1.Service:
+		return "Service"
+	case *discoveryv1.EndpointSlice:
+		return "EndpointSlice"
+	case *networkingv1.NetworkPolicy:
+		return "NetworkPolicy"
+	}
+	panic(fmt.Sprintf("policy: a Cluster holds no %T", obj))
+}
+
+// templateOf returns the pod template of a workload and where it stands. The
+// template is nil if the workload lacks it. It panics for other kinds.
+func templateOf(obj metav1.Object) (*field.Path, *corev1.PodTemplateSpec) {
+	at := field.NewPath("spec", "template")
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		return at, &o.Spec.Template
+	case *appsv1.ReplicaSet:
+		return at, &o.Spec.Template
+	case *appsv1.StatefulSet:
+		return at, &o.Spec.Template
+	case *appsv1.DaemonSet:
+		return at, &o.Spec.Template
+	case *batchv1.Job:
+		return at, &o.Spec.Template
+	case *batchv1.CronJob:
+		return field.NewPath("spec", "jobTemplate", "spec", "template"), &o.Spec.JobTemplate.Spec.Template
+	case *corev1.ReplicationController:
+		return at, o.Spec.Template
+	}
+	panic(fmt.Sprintf("policy: %T is no workload", obj))
+}
+
+// namespaceOf returns the namespace that obj is in, which is empty for a kind
+// that is in none.
+func namespaceOf(obj metav1.Object) string {
+	switch obj.(type) {
+	case *corev1.Namespace, *corev1.Node:
+		return ""
+	}
+	if ns := obj.GetNamespace(); ns != "" {
+		return ns
+	}
+	return metav1.NamespaceDefault
+}
+
+// nameOf returns the name of obj. One still to be generated is its prefix and
+// a star.
+func nameOf(obj metav1.Object) string {
+	if prefix := obj.GetGenerateName(); obj.GetName() == "" && prefix != "" {
+		return prefix + "*"
+	}
+	return obj.GetName()
+}
+
+// objectName returns the kind and name of obj, such as "Pod shop/web".
+func objectName(obj metav1.Object) string {
+	if ns := namespaceOf(obj); ns != "" {
+		return kindOf(obj) + " " + ns + "/" + nameOf(obj)
+	}
+	return kindOf(obj) + " " + nameOf(obj)
+}
+
+// metadata checks the names and the labels of an object. The rest of the
+// metadata has no bearing on anything.
+func (r *report) metadata(obj metav1.Object) {
+	faults := validation.IsDNS1123Subdomain
+	switch obj.(type) {
+	case *corev1.Namespace, *corev1.Service:
+		faults = validation.IsDNS1123Label
+	}
+	at := field.NewPath("metadata")
+	name, prefix := obj.GetName(), obj.GetGenerateName()
+	switch {
+	case name != "":
+		r.invalid(at.Child("name"), name, faults(name)...)
+	case prefix == "":
+		r.fail(at.Child("name"), field.ErrorTypeRequired, "name or generateName is required")
+	}
+	if prefix != "" {
+		full := prefix
+		if n := len(prefix); n > 1 && prefix[n-1] == '-' {
+			full = prefix[:n-1] + "a" // what is generated does not end in the dash
+		}
+		r.invalid(at.Child("generateName"), prefix, faults(full)...)
+	}
+	if ns := namespaceOf(obj); ns != "" {
+		r.invalid(at.Child("namespace"), ns, validation.IsDNS1123Label(ns)...)
+	}
+	r.labels(at.Child("labels"), obj.GetLabels())
+}
+
+// labels checks a map of labels, in key order.
+func (r *report) labels(at *field.Path, labels map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		r.invalid(at, k, validation.IsQualifiedName(k)...)
+		r.invalid(at, labels[k], validation.IsValidLabelValue(labels[k])...)
+	}
+}
+
+// selector returns the normal form of ls and reports what is wrong with it.
+func (r *report) selector(at *field.Path, ls *metav1.LabelSelector) selector.Selector {
+	s, err := selector.New(*ls)
+	for _, e := range fieldErrors(err) {
+		child := at.Child(e.Field)
+		switch e.Type {
+		case field.ErrorTypeRequired, field.ErrorTypeForbidden:
+			r.fail(child, e.Type, "%s", e.Detail)
+		default:
+			r.fail(child, e.Type, "%s: %s", quoted(e.BadValue), e.Detail)
+		}
+	}
+	if err == nil && s.IsNothing() {
+		r.warn(at, "impossible-selector", "no labels can satisfy this selector: it picks nothing")
+	}
+	return s
+}
+
+// fieldErrors returns the errors of the package selector that err joins.
+func fieldErrors(err error) []*field.Error {
+	var e *field.Error
+	switch j, ok := err.(interface{ Unwrap() []error }); {
+	case ok:
+		var all []*field.Error
+		for _, err := range j.Unwrap() {
+			all = append(all, fieldErrors(err)...)
+		}
+		return all
+	case errors.As(err, &e):
+		return []*field.Error{e}
+	case err != nil:
+		panic(fmt.Sprintf("policy: %T from a selector: %v", err, err))
+	}
+	return nil
+}
+
+// prefix returns the block that s describes, and reports what is odd about it.
+// It reports false if s describes none.
+func (r *report) prefix(at *field.Path, s string, strictCIDR bool) (_ netip.Prefix, ok bool) {
+	if bad := validation.IsValidCIDRForLegacyField(at, s, false, nil); len(bad) > 0 {
+		r.invalid(at, s, bad[0].Detail)
+		return netip.Prefix{}, false
+	}
+	p, err := cidr.ParsePrefix(s)
+	if err != nil {
+		r.invalid(at, s, "must be a valid CIDR value: "+err.Error())
+		return netip.Prefix{}, false
+	}
+	odd := validation.IsValidCIDRForLegacyField(at, s, true, nil)
+	switch {
+	case len(odd) > 0 && strictCIDR:
+		r.invalid(at, s, odd[0].Detail)
+	case len(odd) > 0:
+		r.warn(at, "odd-cidr", "%q is taken as %v; API servers since Kubernetes 1.36 refuse it: %s", s, p, odd[0].Detail)
+	case p.String() != s:
+		r.warn(at, "odd-cidr", "%q is an unusual spelling of %v", s, p)
+	}
+	return p, true
+}
+
+// addr returns the address that s describes, and reports an error if it
+// describes none. Of what Kubernetes has stored over the years, it accepts
+// leading zeros and IPv4-mapped IPv6, which is IPv4.
+func (r *report) addr(at *field.Path, s string) (_ netip.Addr, ok bool) {
+	a, ok := parseAddr(s)
+	if !ok {
+		r.invalid(at, s, "must be a valid IP address, such as 10.0.0.1 or fd00::1")
+	}
+	return a, ok
+}
+
+func parseAddr(s string) (_ netip.Addr, ok bool) {
+	length := "/32"
+	if strings.Contains(s, ":") {
+		length = "/128"
+	}
+	p, err := cidr.ParsePrefix(s + length)
+	return p.Addr(), err == nil
+}
+
+// portNumber checks a number that is said to be a port.
+func (r *report) portNumber(at *field.Path, n int32) {
+	r.invalid(at, n, validation.IsValidPortNum(int(n))...)
+}
+
+// protocolOf returns the protocol that a NetworkPolicy, a container or a
+// Service names, and 0 if it is none that these can name.
+func protocolOf(p corev1.Protocol) Protocol {
+	switch p {
+	case corev1.ProtocolTCP:
+		return TCP
+	case corev1.ProtocolUDP:
+		return UDP
+	case corev1.ProtocolSCTP:
+		return SCTP
+	}
+	return 0
+}
+
+// protocol is protocolOf, and reports 0 as an error.
+func (r *report) protocol(at *field.Path, p corev1.Protocol) Protocol {
+	protocol := protocolOf(p)
+	if protocol == 0 {
+		r.notSupported(at, string(p), "TCP", "UDP", "SCTP")
+	}
+	return protocol
+}
+
+// notSupported reports a value that is not among those that there are.
+func (r *report) notSupported(at *field.Path, value string, choices ...string) {
+	r.fail(at, field.ErrorTypeNotSupported, "%q is not supported: must be one of %q", value, choices)
+}
+
+func (r *report) service(at *field.Path, spec *corev1.ServiceSpec) {
+	type target struct {
+		protocol corev1.Protocol
+		port     int32
+	}
+	names, targets := map[string]bool{}, map[target]bool{}
+	for i, p := range spec.Ports {
+		at := at.Child("ports").Index(i)
+		switch {
+		case p.Name == "" && len(spec.Ports) > 1:
+			r.fail(at.Child("name"), field.ErrorTypeRequired, "every port of a Service with several needs a name")
+		case p.Name != "":
+			r.invalid(at.Child("name"), p.Name, validation.IsDNS1123Label(p.Name)...)
+			r.unique(at.Child("name"), names, p.Name)
+		}
+		p.Protocol = cmp.Or(p.Protocol, corev1.ProtocolTCP)
+		r.protocol(at.Child("protocol"), p.Protocol)
+		r.portNumber(at.Child("port"), p.Port)
+		if t := (target{p.Protocol, p.Port}); targets[t] {
+			r.fail(at, field.ErrorTypeDuplicate, "%d/%s is listed twice: a port of a protocol may occur once", p.Port, p.Protocol)
+		} else {
+			targets[t] = true
+		}
+		switch t := p.TargetPort; {
+		case t == intstr.FromInt32(0) || t == intstr.FromString(""):
+		case t.Type == intstr.Int:
+			r.portNumber(at.Child("targetPort"), t.IntVal)
+		default:
+			r.invalid(at.Child("targetPort"), t.StrVal, validation.IsValidPortName(t.StrVal)...)
+		}
+	}
+	r.labels(at.Child("selector"), spec.Selector)
+}
+
+// unique reports a name that seen holds already, and adds it.
+func (r *report) unique(at *field.Path, seen map[string]bool, name string) {
+	if seen[name] {
+		r.fail(at, field.ErrorTypeDuplicate, "%q is used twice: a name must be unique in its list", name)
+	}
+	seen[name] = true
+}
+
+func (r *report) endpointSlice(s *discoveryv1.EndpointSlice) {
+	is4 := s.AddressType == discoveryv1.AddressTypeIPv4
+	switch s.AddressType {
+	case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN:
+	case "":
+		r.fail(field.NewPath("addressType"), field.ErrorTypeRequired, "must be one of IPv4, IPv6 and FQDN")
+	default:
+		r.notSupported(field.NewPath("addressType"), string(s.AddressType), "IPv4", "IPv6", "FQDN")
+	}
+	for i, e := range s.Endpoints {
+		at := field.NewPath("endpoints").Index(i).Child("addresses")
+		if len(e.Addresses) == 0 {
+			r.fail(at, field.ErrorTypeRequired, "an endpoint needs an address")
+		}
+		for j, text := range e.Addresses {
+			switch s.AddressType {
+			case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6:
+				if a, ok := r.addr(at.Index(j), text); ok && a.Is4() != is4 {
+					r.invalid(at.Index(j), text, fmt.Sprintf("must be an address of %s, the addressType", s.AddressType))
+				}
+			case discoveryv1.AddressTypeFQDN:
+				for _, e := range validation.IsFullyQualifiedDomainName(at.Index(j), text) {
+					r.fail(at.Index(j), e.Type, "%q: %s", text, e.Detail)
+				}
+			}
+		}
+	}
+	names := map[string]bool{}
+	for i, p := range s.Ports {
+		at := field.NewPath("ports").Index(i)
+		name := ""
+		if p.Name != nil {
+			name = *p.Name
+		}
+		if name != "" {
+			r.invalid(at.Child("name"), name, validation.IsDNS1123Label(name)...)
+		}
+		r.unique(at.Child("name"), names, name)
+		if p.Protocol != nil {
+			r.protocol(at.Child("protocol"), *p.Protocol)
+		}
+		if p.Port != nil {
+			r.portNumber(at.Child("port"), *p.Port)
+		}
+	}
+}

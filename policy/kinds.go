@@ -1,0 +1,231 @@
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A kind is a kind of objects that a Cluster holds.
+type kind struct {
+	apiVersion, name string
+	global           bool   // not in a namespace
+	reads            fields // what is looked into; nil for everything, and then unknown fields are errors
+	object           reflect.Type
+	make             func() metav1.Object
+	add              func(*Cluster, metav1.Object)
+	join             func(to, from *Cluster)
+}
+
+// kindIn makes the kind of the objects in a list of a Cluster.
+func kindIn[T any, P interface {
+	*T
+	metav1.Object
+}](apiVersion string, reads fields, list func(*Cluster) *[]P) kind {
+	object := reflect.TypeFor[T]()
+	return kind{
+		apiVersion: apiVersion,
+		name:       object.Name(),
+		reads:      reads,
+		object:     object,
+		make:       func() metav1.Object { return P(new(T)) },
+		add: func(c *Cluster, obj metav1.Object) {
+			l := list(c)
+			*l = append(*l, obj.(P))
+		},
+		join: func(to, from *Cluster) {
+			l := list(to)
+			*l = append(*l, *list(from)...)
+		},
+	}
+}
+
+// everywhere returns k as a kind that is not in a namespace.
+func everywhere(k kind) kind {
+	k.global = true
+	return k
+}
+
+// What is read of the kinds: a plan for each, by the names of fields. A name
+// without names below it stands for everything in it.
+var (
+	metadataFields = fields{
+		"name": nil, "generateName": nil, "namespace": nil, "uid": nil,
+		"labels":            nil,
+		"deletionTimestamp": nil,
+		"ownerReferences":   {"apiVersion": nil, "kind": nil, "name": nil, "uid": nil, "controller": nil},
+	}
+	containerFields = fields{
+		"name": nil, "restartPolicy": nil,
+		"ports": {"name": nil, "hostPort": nil, "containerPort": nil, "protocol": nil, "hostIP": nil},
+	}
+	podSpecFields = fields{
+		"nodeName": nil, "hostNetwork": nil,
+		"containers": containerFields, "initContainers": containerFields,
+	}
+	addressFields  = fields{"ip": nil}
+	templateFields = fields{"metadata": metadataFields, "spec": podSpecFields}
+	workloadFields = fields{"metadata": metadataFields, "spec": {"template": templateFields}}
+)
+
+// kinds are the kinds that a Cluster holds, in the order of its fields.
+var kinds = []kind{
+	everywhere(kindIn("v1", fields{"metadata": metadataFields},
+		func(c *Cluster) *[]*corev1.Namespace { return &c.Namespaces })),
+	everywhere(kindIn("v1", fields{
+		"metadata": metadataFields,
+		"status":   {"addresses": {"type": nil, "address": nil}},
+	}, func(c *Cluster) *[]*corev1.Node { return &c.Nodes })),
+	kindIn("v1", fields{
+		"metadata": metadataFields,
+		"spec":     podSpecFields,
+		"status": {
+			"phase": nil, "podIP": nil, "podIPs": addressFields, "hostIP": nil, "hostIPs": addressFields,
+			"conditions": {"type": nil, "status": nil},
+		},
+	}, func(c *Cluster) *[]*corev1.Pod { return &c.Pods }),
+	kindIn("apps/v1", workloadFields, func(c *Cluster) *[]*appsv1.Deployment { return &c.Deployments }),
+	kindIn("apps/v1", workloadFields, func(c *Cluster) *[]*appsv1.ReplicaSet { return &c.ReplicaSets }),
+	kindIn("apps/v1", workloadFields, func(c *Cluster) *[]*appsv1.StatefulSet { return &c.StatefulSets }),
+	kindIn("apps/v1", workloadFields, func(c *Cluster) *[]*appsv1.DaemonSet { return &c.DaemonSets }),
+	kindIn("batch/v1", workloadFields, func(c *Cluster) *[]*batchv1.Job { return &c.Jobs }),
+	kindIn("batch/v1", fields{
+		"metadata": metadataFields,
+		"spec":     {"jobTemplate": {"spec": {"template": templateFields}}},
+	}, func(c *Cluster) *[]*batchv1.CronJob { return &c.CronJobs }),
+	kindIn("v1", workloadFields,
+		func(c *Cluster) *[]*corev1.ReplicationController { return &c.ReplicationControllers }),
+	kindIn("v1", fields{
+		"metadata": metadataFields,
+		"spec": {
+			"type": nil, "selector": nil,
+			"ports": {
+				"name": nil, "protocol": nil, "port": nil, "targetPort": nil, "nodePort": nil, "appProtocol": nil,
+			},
+			"clusterIP": nil, "clusterIPs": nil, "externalIPs": nil, "externalName": nil,
+			"ipFamilies": nil, "ipFamilyPolicy": nil,
+			"internalTrafficPolicy": nil, "externalTrafficPolicy": nil,
+			"publishNotReadyAddresses": nil,
+			"loadBalancerIP":           nil, "loadBalancerSourceRanges": nil, "loadBalancerClass": nil,
+			"sessionAffinity": nil, "trafficDistribution": nil, "healthCheckNodePort": nil,
+		},
+		"status": {"loadBalancer": {"ingress": {"ip": nil, "hostname": nil, "ipMode": nil}}},
+	}, func(c *Cluster) *[]*corev1.Service { return &c.Services }),
+	kindIn("discovery.k8s.io/v1", fields{
+		"metadata":    metadataFields,
+		"addressType": nil,
+		"endpoints": {
+			"addresses": nil, "conditions": nil, "hostname": nil, "nodeName": nil, "zone": nil,
+			"targetRef": {"kind": nil, "name": nil, "namespace": nil},
+		},
+		"ports": nil,
+	}, func(c *Cluster) *[]*discoveryv1.EndpointSlice { return &c.EndpointSlices }),
+	kindIn("networking.k8s.io/v1", nil, func(c *Cluster) *[]*networkingv1.NetworkPolicy { return &c.Policies }),
+}
+
+var kindNames = func() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}()
+
+// A refusal says why objects of a kind cannot be passed over.
+type refusal struct {
+	field  string // "kind" or "apiVersion"
+	text   string
+	accept bool // Loader.Accept can allow it
+}
+
+// lookUp returns the kind called name of apiVersion. It returns neither a kind
+// nor a refusal for those that have no bearing on what can reach what.
+//
+// It fails closed: a misspelt policy must not vanish among these.
+func lookUp(apiVersion, name string) (*kind, *refusal) {
+	for i := range kinds {
+		if k := &kinds[i]; k.apiVersion == apiVersion && k.name == name {
+			return k, nil
+		}
+	}
+	group := apiGroup(apiVersion)
+	if ofKubernetes(group) {
+		if k := meant(name); k != nil && k.name == name {
+			return nil, &refusal{
+				field: "apiVersion",
+				text:  fmt.Sprintf("%s has no %s: want apiVersion: %s", quote(apiVersion), name, k.apiVersion),
+			}
+		} else if k != nil {
+			return nil, &refusal{
+				field: "kind",
+				text:  fmt.Sprintf("unknown kind %s: did you mean %s of %s?", quote(name), k.name, k.apiVersion),
+			}
+		}
+	}
+	full := qualified(name, group)
+	lower := strings.ToLower(name)
+	switch {
+	case strings.HasSuffix(lower, "networkpolicy"), strings.HasSuffix(lower, "networkpolicies"),
+		name == "EgressFirewall", full == "AuthorizationPolicy.security.istio.io":
+		return nil, &refusal{
+			field: "kind",
+			text: fmt.Sprintf("a %s changes what can reach what and is not modelled: "+
+				"to leave it out of the answers, list %q in Loader.Accept", shorten(name), full),
+			accept: true,
+		}
+	case group == "networking.k8s.io" && !slices.Contains(otherNetworking, name):
+		return nil, &refusal{
+			field: "kind",
+			text:  fmt.Sprintf("unknown kind %s in %s", quote(name), group),
+		}
+	}
+	return nil, nil
+}
+
+// otherNetworking are the kinds of networking.k8s.io without bearing. A kind
+// that is not known here could be a misspelt or a new policy.
+var otherNetworking = []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"}
+
+// meant returns the kind that name is, or of which it is probably a plural or
+// a misspelling, or nil.
+func meant(name string) *kind {
+	i := slices.Index(kindNames, name)
+	for _, s := range []string{name, strings.TrimSuffix(name, "s"), strings.TrimSuffix(name, "ies") + "y"} {
+		if near := nearest(s, kindNames); i < 0 && near != "" {
+			i = slices.Index(kindNames, near)
+		}
+	}
+	if i < 0 {
+		return nil
+	}
+	return &kinds[i]
+}
+
+func apiGroup(apiVersion string) string {
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		return ""
+	}
+	return group
+}
+
+// qualified returns kind and group as in Loader.Accept and Cluster.Skipped.
+func qualified(kind, group string) string {
+	if group == "" {
+		return kind
+	}
+	return kind + "." + group
+}
+
+// ofKubernetes reports whether the group belongs to Kubernetes itself.
+func ofKubernetes(group string) bool {
+	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
+}

@@ -1,0 +1,351 @@
+package policy
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// A manifest is an object to be read.
+type manifest struct {
+	doc              *document
+	value            *value
+	node             *yaml.Node // of value; nil for JSON, and while nobody asked
+	at               string     // its path in the document, empty unless it is in a list
+	apiVersion, kind string     // at first those of its list
+}
+
+// locate makes sure that the node is known, if there is one.
+func (s *manifest) locate() {
+	if s.node == nil && s.value == s.doc.root {
+		s.node = s.doc.node()
+	}
+}
+
+// line returns the line of the member called name, or else the first line.
+func (s *manifest) line(name string) int {
+	s.locate()
+	if s.node != nil {
+		if e, ok := entriesOf(s.node)[name]; ok {
+			return s.doc.yamlLine(e.key.Line)
+		}
+	}
+	for i := range s.value.members {
+		if m := &s.value.members[i]; m.name == name && s.doc.isJSON {
+			return s.doc.file.lineAt(m.at)
+		}
+	}
+	return s.doc.lineOf(s.value, s.node)
+}
+
+// name returns the kind and the name of s, as far as it tells them.
+func (r *reading) name(s *manifest) string {
+	meta := s.value.member("metadata")
+	if meta == nil {
+		meta = &value{}
+	}
+	name := meta.textOf("name")
+	if prefix := meta.textOf("generateName"); name == "" && prefix != "" {
+		name = prefix + "*"
+	}
+	ns := meta.textOf("namespace")
+	if i := slices.Index(kindNames, s.kind); i >= 0 && kinds[i].global {
+		ns = ""
+	} else if i >= 0 && ns == "" {
+		ns = r.Namespace
+	}
+	if ns != "" {
+		name = ns + "/" + name
+	}
+	return strings.TrimSpace(s.kind + " " + name)
+}
+
+// object reads an object, or the objects of a list.
+func (r *reading) object(s manifest) {
+	if s.value.kind != objectValue {
+		r.settle(s.doc, "", []finding{{
+			field: s.at,
+			text:  "want a Kubernetes object, have " + s.value.String(),
+			line:  s.doc.lineOf(s.value, s.node),
+		}})
+		return
+	}
+	if fs := s.header(); len(fs) > 0 {
+		r.settle(s.doc, "", fs)
+		return
+	}
+	if r.list(s) {
+		return
+	}
+	k, refused := lookUp(s.apiVersion, s.kind)
+	full := qualified(s.kind, apiGroup(s.apiVersion))
+	accepted := refused != nil && refused.accept && slices.Contains(r.Accept, full)
+	switch {
+	case accepted:
+		r.settle(s.doc, r.name(&s), []finding{{
+			field: "kind",
+			code:  "accepted-kind",
+			text:  "left out of the answers, although a " + s.kind + " changes what can reach what",
+			line:  s.line("kind"),
+		}})
+		r.cluster.skip(full, 1)
+	case refused != nil:
+		r.refuse(s, refused)
+	case k == nil:
+		r.cluster.skip(full, 1)
+	default:
+		r.known(s, k)
+	}
+}
+
+func (r *reading) refuse(s manifest, why *refusal) {
+	r.settle(s.doc, r.name(&s), []finding{{
+		field: why.field,
+		typ:   field.ErrorTypeNotSupported,
+		text:  why.text,
+		line:  s.line(why.field),
+	}})
+}
+
+// header sets the apiVersion and the kind of s, or returns what is wrong with
+// them.
+func (s *manifest) header() []finding {
+	var fs []finding
+	for _, h := range []struct {
+		name string
+		to   *string
+	}{{"apiVersion", &s.apiVersion}, {"kind", &s.kind}} {
+		at := h.name
+		if s.at != "" {
+			at = s.at + "." + h.name
+		}
+		m := s.value.member(h.name)
+		switch {
+		case m != nil && m.kind == textValue && m.text != "":
+			*h.to = m.text
+		case m != nil && m.kind != textValue && m.kind != nullValue:
+			fs = append(fs, finding{
+				field: at, typ: field.ErrorTypeTypeInvalid, line: s.line(h.name),
+				text: "want text, have " + m.String(),
+			})
+		case *h.to == "":
+			fs = append(fs, finding{
+				field: at, typ: field.ErrorTypeRequired, line: s.line(h.name),
+				text: h.name + " is not set: this is no Kubernetes object",
+			})
+		}
+	}
+	return fs
+}
+
+// list reads the objects of a list. It returns false if s is something else.
+func (r *reading) list(s manifest) bool {
+	kindOfItems, ok := strings.CutSuffix(s.kind, "List")
+	if !ok {
+		return false
+	}
+	item := manifest{doc: s.doc}
+	known := kindOfItems == ""
+	if known && s.apiVersion != "v1" {
+		r.refuse(s, &refusal{field: "apiVersion", text: quote(s.apiVersion) + " has no List: want apiVersion: v1"})
+		return true
+	}
+	if !known {
+		k, refused := lookUp(s.apiVersion, kindOfItems)
+		if refused != nil && !refused.accept {
+			r.refuse(s, refused)
+			return true
+		}
+		known = k != nil
+		item.apiVersion, item.kind = s.apiVersion, kindOfItems
+	}
+	items := s.value.member("items")
+	switch {
+	case !known && (items == nil || items.kind != listValue):
+		return false // just a name that ends in List
+	case items == nil:
+		items = &value{}
+	}
+	var fs []finding
+	if known {
+		fs = s.strayFields()
+	}
+	if items.kind != listValue && items.kind != nullValue {
+		fs = append(fs, finding{
+			field: "items", typ: field.ErrorTypeTypeInvalid, line: s.line("items"),
+			text: "want a list, have " + items.String(),
+		})
+	}
+	r.settle(s.doc, r.name(&s), fs)
+
+	s.locate()
+	var nodes []*yaml.Node
+	if s.node != nil {
+		if e, ok := entriesOf(s.node)["items"]; ok && len(e.value.Content) == len(items.items) {
+			nodes = e.value.Content
+		}
+	}
+	at := "items"
+	if s.at != "" {
+		at = s.at + ".items"
+	}
+	for i := range items.items {
+		item := item
+		item.value = &items.items[i]
+		item.at = at + "[" + strconv.Itoa(i) + "]"
+		if nodes != nil {
+			item.node = resolve(nodes[i])
+		}
+		r.object(item)
+	}
+	return true
+}
+
+// strayFields returns the fields that a list does not have. One of them may be
+// meant to be the items.
+func (s *manifest) strayFields() []finding {
+	names := []string{"apiVersion", "items", "kind", "metadata"}
+	var fs []finding
+	for i := range s.value.members {
+		if name := s.value.members[i].name; !slices.Contains(names, name) {
+			f := unknownField(name, names)
+			f.field, f.typ, f.line = name, ErrorTypeUnknown, s.line(name)
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// known reads an object of a kind that a Cluster holds.
+func (r *reading) known(s manifest, k *kind) {
+	obj := k.make()
+	out := reflect.ValueOf(obj).Elem()
+	dec := decoder{types: r.types, json: s.doc.json, strict: k.reads == nil}
+	v := s.value
+	if k.object == reflect.TypeFor[networkingv1.NetworkPolicy]() && v.member("status") != nil {
+		dec.findings = append(dec.findings, finding{
+			field: "status",
+			code:  "status-ignored",
+			text:  "a NetworkPolicy has no status any more, and what is here has no effect",
+		})
+		v = v.without("status")
+	}
+	dec.decode(nil, v, out, k.reads)
+	out.FieldByName("TypeMeta").Set(reflect.ValueOf(metav1.TypeMeta{APIVersion: k.apiVersion, Kind: k.name}))
+	switch {
+	case k.global:
+		obj.SetNamespace("")
+	case obj.GetNamespace() == "":
+		obj.SetNamespace(r.Namespace)
+	}
+
+	fs := dec.findings
+	suspicious := false
+	if !slices.ContainsFunc(fs, finding.isError) {
+		// Of an object with faults in its types, parts are missing.
+		errs, warnings := check(obj, r.StrictCIDR)
+		for _, e := range errs {
+			fs = append(fs, finding{field: e.Field, typ: e.Type, err: e.Err})
+		}
+		suspicious = len(warnings) > 0
+	}
+	src := &source{file: s.doc.file.name, order: len(r.cluster.sources)}
+	if isPolicy := k.reads == nil; isPolicy || suspicious || len(fs) > 0 {
+		s.locate()
+		index := indexOf(s.doc, r.types, k.object, s.value, s.node)
+		src.lines = index.lines
+		if isPolicy {
+			fs = append(fs, index.oddNumbers()...)
+		}
+		for i := range fs {
+			index.place(&fs[i], s.doc.lineOf(s.value, s.node))
+		}
+	}
+	src.line = s.doc.lineOf(s.value, s.node)
+	r.settle(s.doc, strings.TrimSpace(objectName(obj)), fs)
+	k.add(r.cluster, obj)
+	r.cluster.setSource(obj, src)
+}
+
+// settle reports what was found in one object, in the order of its lines.
+func (r *reading) settle(d *document, object string, fs []finding) {
+	slices.SortStableFunc(fs, func(a, b finding) int { return a.line - b.line })
+	for _, f := range fs {
+		at := Place{File: d.file.name, Line: f.line, Object: cmp.Or(f.object, object), Field: f.field}
+		if !f.isError() {
+			r.cluster.Warnings = append(r.cluster.Warnings, Warning{Place: at, Code: f.code, Text: f.text})
+			continue
+		}
+		err := f.err
+		if err == nil {
+			err = errors.New(f.text)
+		}
+		if hint := hintAt(d.file.line(f.line)); hint != "" {
+			err = fmt.Errorf("%w (%s)", err, hint)
+		}
+		r.fail(&Error{Place: at, Type: f.typ, Err: err})
+	}
+}
+
+// attribute finds the objects that repeated names in a document belong to.
+func (r *reading) attribute(d *document, fs []finding) {
+	if fs[0].at == nil {
+		return
+	}
+	root := d.root
+	if root == nil {
+		// Names are all that is needed of the document.
+		if json, err := toJSON(d.text(), sigsyaml.YAMLToJSON); err == nil {
+			root, _ = newTreeReader(json).next()
+		}
+	}
+	if root == nil {
+		root = &value{}
+	}
+	for i := range fs {
+		s, steps := innermost(root, fs[i].at.steps())
+		fs[i].object, fs[i].field = r.name(&s), pathText(steps)
+	}
+}
+
+// innermost returns the object in the list of objects v that steps lead into,
+// and how they go on from there.
+func innermost(v *value, steps []*fieldPath) (manifest, []*fieldPath) {
+	s := manifest{value: v, kind: v.textOf("kind")}
+	for strings.HasSuffix(s.kind, "List") && len(steps) > 1 && steps[0].name == "items" {
+		items := s.value.member("items")
+		if items == nil || len(items.items) <= steps[1].index {
+			break
+		}
+		s.value = &items.items[steps[1].index]
+		s.kind = cmp.Or(s.value.textOf("kind"), strings.TrimSuffix(s.kind, "List"))
+		steps = steps[2:]
+	}
+	return s, steps
+}
+
+// hintAt returns what is probably wrong if something is wrong in a line, or "".
+func hintAt(line []byte) string {
+	switch {
+	case bytes.Contains(line, []byte("{{")):
+		return "the line holds a template: render it first, as with helm template"
+	case markup.Match(line):
+		return "the line holds HTML: copy the manifest itself, not the source of a page that shows it"
+	}
+	return ""
+}
+
+// markup matches elements and entities of HTML, but not a <placeholder>.
+var markup = regexp.MustCompile(`(?i)</?(a|b|body|br|code|div|em|font|head|html|i|li|p|pre|span|strong|table|td|tr|ul)(\s[^>]*)?/?>|<!doctype|&(#\d+|amp|gt|lt|nbsp|quot);`)

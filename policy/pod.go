@@ -1,0 +1,275 @@
+package policy
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// isSidecar reports whether an init container goes on running beside the
+// ordinary containers.
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// podSpec checks the ports of a pod or a pod template.
+func (r *report) podSpec(at *field.Path, spec *corev1.PodSpec) {
+	for i := range spec.InitContainers {
+		r.ports(at.Child("initContainers").Index(i).Child("ports"), spec, spec.InitContainers[i].Ports)
+	}
+	for i := range spec.Containers {
+		r.ports(at.Child("containers").Index(i).Child("ports"), spec, spec.Containers[i].Ports)
+	}
+	r.repeatedPortNames(at, spec)
+}
+
+// ports checks the ports of one container.
+func (r *report) ports(at *field.Path, spec *corev1.PodSpec, ports []corev1.ContainerPort) {
+	var names map[string]bool
+	for i, p := range ports {
+		at := at.Index(i)
+		if p.Name != "" {
+			if names == nil {
+				names = map[string]bool{}
+			}
+			if faults := validation.IsValidPortName(p.Name); len(faults) > 0 {
+				r.invalid(at.Child("name"), p.Name, faults...)
+			} else {
+				r.unique(at.Child("name"), names, p.Name)
+			}
+		}
+		if p.HostPort != 0 {
+			r.portNumber(at.Child("hostPort"), p.HostPort)
+			if spec.HostNetwork && p.HostPort != p.ContainerPort {
+				r.fail(at.Child("hostPort"), field.ErrorTypeInvalid,
+					"%d must match containerPort, which is %d, because the pod uses the network of its node", p.HostPort, p.ContainerPort)
+			}
+		}
+		if p.ContainerPort == 0 {
+			r.fail(at.Child("containerPort"), field.ErrorTypeRequired, "a container port needs a number from 1 to 65535")
+		} else {
+			r.portNumber(at.Child("containerPort"), p.ContainerPort)
+		}
+		if p.Protocol != "" {
+			r.protocol(at.Child("protocol"), p.Protocol)
+		}
+	}
+}
+
+// repeatedPortNames warns of a name that stands for several numbers of one
+// protocol: a policy then means all of them, a Service only the first.
+func (r *report) repeatedPortNames(at *field.Path, spec *corev1.PodSpec) {
+	type key struct {
+		name     string
+		protocol Protocol
+	}
+	type first struct {
+		at     *field.Path
+		number int32
+	}
+	var seen map[key]first
+	look := func(at *field.Path, c *corev1.Container) {
+		for i, p := range c.Ports {
+			if p.Name == "" {
+				continue
+			}
+			at := at.Child("ports").Index(i).Child("name")
+			k := key{p.Name, containerProtocol(p)}
+			f, ok := seen[k]
+			switch {
+			case !ok:
+				if seen == nil {
+					seen = map[key]first{}
+				}
+				seen[k] = first{at, p.ContainerPort}
+			case f.number != p.ContainerPort:
+				r.warn(at, "repeated-port-name", "%q is %d here and %d at %s: policies mean both, Services only the first",
+					p.Name, p.ContainerPort, f.number, f.at)
+			}
+		}
+	}
+	for i := range spec.Containers {
+		look(at.Child("containers").Index(i), &spec.Containers[i])
+	}
+	for i := range spec.InitContainers {
+		if c := &spec.InitContainers[i]; isSidecar(c) {
+			look(at.Child("initContainers").Index(i), c)
+		}
+	}
+}
+
+// podStatus checks the phase and the addresses of a pod.
+func (r *report) podStatus(at *field.Path, status *corev1.PodStatus) {
+	switch status.Phase {
+	case "", corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded, corev1.PodFailed, corev1.PodUnknown:
+	default:
+		r.notSupported(at.Child("phase"), string(status.Phase), "Pending", "Running", "Succeeded", "Failed", "Unknown")
+	}
+	for _, a := range hostIPs(status) {
+		r.addr(at.Child(a.field), a.text)
+	}
+	podIPs := podIPs(status)
+	seen := map[netip.Addr]bool{}
+	families := map[bool]int{}
+	for _, a := range podIPs {
+		addr, ok := r.addr(at.Child(a.field), a.text)
+		if !ok {
+			continue
+		}
+		if seen[addr] {
+			r.fail(at.Child(a.field), field.ErrorTypeDuplicate, "%q is listed twice", a.text)
+		}
+		seen[addr] = true
+		families[addr.Is4()]++
+	}
+	if families[true] > 1 || families[false] > 1 {
+		r.fail(at.Child("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", textsOf(podIPs))
+	}
+}
+
+// node checks the addresses of a node that are IP addresses. Host names and the
+// like are not looked at.
+func (r *report) node(n *corev1.Node) {
+	at := field.NewPath("status", "addresses")
+	for i, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+			r.addr(at.Index(i).Child("address"), a.Address)
+		}
+	}
+}
+
+// A statusAddr is an address in the status of a pod.
+type statusAddr struct {
+	field string // in the status
+	text  string
+}
+
+func textsOf(addrs []statusAddr) []string {
+	texts := make([]string, len(addrs))
+	for i, a := range addrs {
+		texts[i] = a.text
+	}
+	return texts
+}
+
+// podIPs returns the addresses of a pod. The list counts, if there is one; the
+// single address is from older clusters.
+func podIPs(status *corev1.PodStatus) []statusAddr {
+	var addrs []statusAddr
+	for i, ip := range status.PodIPs {
+		addrs = append(addrs, statusAddr{field.NewPath("podIPs").Index(i).String(), ip.IP})
+	}
+	if len(addrs) == 0 && status.PodIP != "" {
+		addrs = []statusAddr{{"podIP", status.PodIP}}
+	}
+	return addrs
+}
+
+// hostIPs returns the addresses of a pod's node, chosen as by podIPs.
+func hostIPs(status *corev1.PodStatus) []statusAddr {
+	var addrs []statusAddr
+	for i, ip := range status.HostIPs {
+		addrs = append(addrs, statusAddr{field.NewPath("hostIPs").Index(i).String(), ip.IP})
+	}
+	if len(addrs) == 0 && status.HostIP != "" {
+		addrs = []statusAddr{{"hostIP", status.HostIP}}
+	}
+	return addrs
+}
+
+// parsed returns the addresses of the status of a pod without errors.
+func parsed(addrs []statusAddr) []netip.Addr {
+	var all []netip.Addr
+	for _, a := range addrs {
+		if addr, ok := parseAddr(a.text); ok {
+			all = append(all, addr)
+		}
+	}
+	return all
+}
+
+// onePerFamily returns the first address of each family in addrs.
+func onePerFamily(addrs []netip.Addr) []netip.Addr {
+	var first []netip.Addr
+	for _, a := range addrs {
+		if len(first) == 0 || len(first) == 1 && first[0].Is4() != a.Is4() {
+			first = append(first, a)
+		}
+	}
+	return first
+}
+
+// newPod returns the normal form of a pod. Its owner is still to be found, and
+// its addresses if only its node knows them.
+func newPod(pod *corev1.Pod) Pod {
+	p := fromSpec(&pod.Spec)
+	p.Kind = "Pod"
+	p.Labels = pod.Labels
+	p.Addrs = parsed(podIPs(&pod.Status))
+	if p.HostNetwork && len(p.Addrs) == 0 {
+		p.Addrs = onePerFamily(parsed(hostIPs(&pod.Status)))
+	}
+	p.Terminated = pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	p.Pending = pod.Status.Phase == corev1.PodPending
+	return p
+}
+
+// fromSpec returns what the spec of a pod or of a template says.
+func fromSpec(spec *corev1.PodSpec) Pod {
+	p := Pod{Node: spec.NodeName, HostNetwork: spec.HostNetwork}
+	add := func(c *corev1.Container, by ContainerKind) {
+		for _, port := range c.Ports {
+			if port.Name != "" {
+				number := containerProtocol(port).Port(uint16(port.ContainerPort))
+				p.Ports = append(p.Ports, ContainerPort{port.Name, number, by})
+			}
+		}
+	}
+	for i := range spec.Containers {
+		add(&spec.Containers[i], Container)
+	}
+	for i := range spec.InitContainers {
+		if c := &spec.InitContainers[i]; isSidecar(c) {
+			add(c, Sidecar)
+		}
+	}
+	for i := range spec.InitContainers {
+		if c := &spec.InitContainers[i]; !isSidecar(c) {
+			add(c, InitContainer)
+		}
+	}
+	return p
+}
+
+// containerProtocol returns the protocol of a container port, which is TCP if
+// it names none, and 0 if it names one that there is not.
+func containerProtocol(p corev1.ContainerPort) Protocol {
+	return protocolOf(cmp.Or(p.Protocol, corev1.ProtocolTCP))
+}
+
+// nodeAddrs returns the addresses of n that are of one of the given types, each
+// once.
+func nodeAddrs(n *corev1.Node, types ...corev1.NodeAddressType) []netip.Addr {
+	var addrs []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, a := range n.Status.Addresses {
+		if !slices.Contains(types, a.Type) {
+			continue
+		}
+		if addr, ok := parseAddr(a.Address); ok && !seen[addr] {
+			seen[addr] = true
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// primaryAddrs returns the addresses that pods on the network of n have: of
+// each family the first internal one, or else the first external one.
+func primaryAddrs(n *corev1.Node) []netip.Addr {
+	return onePerFamily(append(nodeAddrs(n, corev1.NodeInternalIP), nodeAddrs(n, corev1.NodeExternalIP)...))
+}

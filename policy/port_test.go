@@ -1,0 +1,302 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestParsePort(t *testing.T) {
+	tests := []struct {
+		in   string
+		want Port
+		why  string
+	}{
+		{"80/TCP", TCP.Port(80), "the form that String returns"},
+		{"80/tcp", TCP.Port(80), "protocols may be written in any case"},
+		{"80/Tcp", TCP.Port(80), "protocols may be written in any case"},
+		{"80", TCP.Port(80), "TCP is what the API assumes, too"},
+		{"53/UDP", UDP.Port(53), "UDP has ports"},
+		{"7777/sctp", SCTP.Port(7777), "SCTP has ports"},
+		{"1/TCP", TCP.Port(1), "the lowest port"},
+		{"65535/TCP", TCP.Port(65535), "the highest port"},
+		{"ICMP", ICMP.Port(0), "ICMP has no ports"},
+		{"icmpv6", ICMPv6.Port(0), "ICMPv6 has no ports"},
+		{"IP/47", Protocol(47).Port(0), "GRE, by its number"},
+		{"ip/255", Protocol(255).Port(0), "the highest protocol"},
+		{"IP/1", ICMP.Port(0), "another way to write ICMP"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := ParsePort(tt.in)
+			require.NoError(t, err, tt.why)
+			assert.Equal(t, tt.want, got, tt.why)
+		})
+	}
+}
+
+func TestParsePortRefuses(t *testing.T) {
+	tests := []struct {
+		in, says string
+		why      string
+	}{
+		{"", "digits", "nothing is no port"},
+		{"0", "between 1 and 65535", "port 0 is reserved"},
+		{"0/UDP", "between 1 and 65535", "port 0 is reserved"},
+		{"65536", "between 1 and 65535", "ports have 16 bits"},
+		{"99999999999999999999", "between 1 and 65535", "too large for any integer"},
+		{"+80", "digits", "a sign is not a digit"},
+		{"-80", "digits", "a sign is not a digit"},
+		{" 80", "digits", "a blank is not a digit"},
+		{"80 ", "digits", "a blank is not a digit"},
+		{"8_0", "digits", "not a Go literal"},
+		{"0x50", "digits", "not a Go literal"},
+		{"٨٠", "digits", "only ASCII digits"},
+		{"080", "write 80", "it would not print as it was written, and could be octal"},
+		{"00", "between 1 and 65535", "still zero"},
+		{"80.5", "digits", "a fraction"},
+		{"http", "digits", "names mean something to one pod only"},
+		{"80/", `no protocol is called ""`, "the protocol is missing"},
+		{"/TCP", "digits", "the port is missing"},
+		{"/", "digits", "both are missing"},
+		{"80/QUIC", `no protocol is called "QUIC"`, "a protocol that no policy can name"},
+		{"80/ TCP", `no protocol is called " TCP"`, "a blank is no part of a protocol"},
+		{"80/TCP/UDP", `no protocol is called "TCP/UDP"`, "two protocols"},
+		{"80/ſctp", "no protocol is called", "a letter that folds to s, beyond ASCII"},
+		{"TCP/80", "digits", "the wrong way round"},
+		{"TCP", "80/TCP", "all ports at once are no port"},
+		{"sctp", "80/SCTP", "all ports at once are no port"},
+		{"80/ICMP", "write ICMP alone", "ICMP has no ports"},
+		{"IP/0", "between 1 and 255", "the zero Protocol is none"},
+		{"IP/256", "between 1 and 255", "protocols have 8 bits"},
+		{"IP/047", "write 47", "it would not print as it was written"},
+		{"IP/", "digits", "the number is missing"},
+		{"IP", "digits", "the number is missing"},
+		{"IP/6", "80/TCP", "TCP, by its number, without a port"},
+		{"80/IP", "no protocol is called", "no protocol"},
+		{"none", "digits", "how the zero Port prints"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := ParsePort(tt.in)
+			require.ErrorContains(t, err, tt.says, tt.why)
+			assert.ErrorContains(t, err, fmt.Sprintf("%q", tt.in), "the error quotes the input")
+			assert.Zero(t, got)
+		})
+	}
+}
+
+func FuzzParsePort(f *testing.F) {
+	for _, s := range []string{"80/TCP", "80", "icmp", "ICMPv6", "IP/47", "IP/6", "080", "0", "65536/udp", "", "/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParsePort(s)
+		if err != nil {
+			require.Zero(t, p)
+			return
+		}
+		require.True(t, p.Valid(), "%q parses to a port that is not valid", s)
+		again, err := ParsePort(p.String())
+		require.NoError(t, err)
+		require.Equal(t, p, again, "what %q prints parses to another port", s)
+	})
+}
+
+// Every valid Port parses back from its text; no other does.
+func TestPortText(t *testing.T) {
+	valid, invalid := 0, 0
+	for protocol := range 256 {
+		for _, n := range []uint16{0, 1, 2, 80, 65534, 65535} {
+			p := Protocol(protocol).Port(n)
+			got, err := ParsePort(p.String())
+			if p.Valid() {
+				valid++
+				require.NoError(t, err)
+				require.Equal(t, p, got)
+			} else {
+				invalid++
+				require.Error(t, err, "%#v parses to %#v", p, got)
+			}
+		}
+	}
+	assert.Equal(t, 3*5+252, valid, "five numbers of three protocols, and the protocols without ports but 0")
+	assert.NotZero(t, invalid)
+}
+
+func TestPortString(t *testing.T) {
+	assert.Equal(t, "443/TCP", TCP.Port(443).String())
+	assert.Equal(t, "ICMPv6", ICMPv6.Port(0).String())
+	assert.Equal(t, "IP/47", Port{Protocol: 47}.String())
+	assert.Equal(t, "none", Port{}.String())
+	assert.Equal(t, "0/TCP", TCP.Port(0).String(), "not valid, yet not taken for a protocol")
+	assert.Equal(t, "443/TCP", fmt.Sprintf("%#v", TCP.Port(443)))
+}
+
+func TestPortRangeString(t *testing.T) {
+	assert.Equal(t, "443/TCP", PortRange{TCP, 443, 443}.String())
+	assert.Equal(t, "8000-8080/TCP", PortRange{TCP, 8000, 8080}.String())
+	assert.Equal(t, "UDP", PortRange{UDP, 1, 65535}.String())
+	assert.Equal(t, "1-65534/UDP", PortRange{UDP, 1, 65534}.String())
+	assert.Equal(t, "other protocols", PortRange{}.String())
+}
+
+func TestPortSetString(t *testing.T) {
+	tests := []struct {
+		want   string
+		ranges []PortRange
+		why    string
+	}{
+		{"none", nil, "the empty set"},
+		{"80/TCP", []PortRange{{TCP, 80, 80}}, "one port"},
+		{"80/TCP, 8000-8080/TCP, 53/UDP", []PortRange{{UDP, 53, 53}, {TCP, 8000, 8080}, {TCP, 80, 80}}, "sorted"},
+		{"80-82/TCP", []PortRange{{TCP, 80, 80}, {TCP, 82, 82}, {TCP, 81, 81}}, "adjacent ranges are one"},
+		{"80-90/TCP", []PortRange{{TCP, 80, 90}, {TCP, 82, 83}, {TCP, 80, 81}}, "a range inside another adds nothing"},
+		{"80-81/TCP, 82-83/UDP", []PortRange{{TCP, 80, 81}, {UDP, 82, 83}}, "protocols stay apart"},
+		{"TCP", []PortRange{{TCP, 1, 30000}, {TCP, 30001, 65535}}, "a whole protocol"},
+		{"SCTP, other protocols", []PortRange{{}, {SCTP, 1, 65535}, {}}, "protocols without ports come last, once"},
+		{"TCP, UDP, SCTP", []PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}}, "not all: ICMP is missing (SEM-165)"},
+		{"all", []PortRange{{}, {TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}}, "everything"},
+		{"65535/TCP", []PortRange{{TCP, 65535, 65535}, {TCP, 65535, 65535}}, "nothing comes after the last port"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			s := NewPortSet(tt.ranges...)
+			assert.Equal(t, tt.want, s.String(), tt.why)
+			assert.Equal(t, tt.want, fmt.Sprintf("%#v", s))
+			assert.Equal(t, len(tt.ranges) == 0, s.IsEmpty())
+		})
+	}
+}
+
+func TestNewPortSetPanics(t *testing.T) {
+	for _, r := range []PortRange{
+		{TCP, 0, 80}, {TCP, 81, 80}, {ICMP, 0, 0}, {ICMP, 1, 1}, {0, 1, 65535}, {0, 0, 1}, {TCP, 0, 0},
+	} {
+		assert.Panics(t, func() { NewPortSet(r) }, "%d %d-%d", r.Protocol, r.First, r.Last)
+	}
+}
+
+func TestNewPortSetKeepsItsArguments(t *testing.T) {
+	ranges := []PortRange{{UDP, 53, 53}, {TCP, 80, 80}, {TCP, 81, 81}}
+	before := slices.Clone(ranges)
+	s := NewPortSet(ranges...)
+	assert.Equal(t, before, ranges)
+	ranges[0] = PortRange{}
+	assert.Equal(t, "80-81/TCP, 53/UDP", s.String())
+}
+
+// genRange draws ranges that often touch and overlap, at both ends of the
+// ports.
+var genRange = rapid.Custom(func(t *rapid.T) PortRange {
+	if rapid.IntRange(0, 5).Draw(t, "portless") == 0 {
+		return PortRange{}
+	}
+	end := rapid.Custom(func(t *rapid.T) uint16 {
+		n := rapid.Uint16Range(1, 12).Draw(t, "port")
+		if rapid.Bool().Draw(t, "high") {
+			n = 65535 - n + 1
+		}
+		return n
+	})
+	first, last := end.Draw(t, "first"), end.Draw(t, "last")
+	return PortRange{rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol"), min(first, last), max(first, last)}
+})
+
+// A PortSet holds a port exactly when one of its ranges does, and two sets are
+// Equal, and print alike, exactly when they hold the same ports.
+func TestPortSetIsASet(t *testing.T) {
+	var universe []Port
+	for _, p := range []Protocol{TCP, UDP, SCTP} {
+		for n := range uint16(14) {
+			universe = append(universe, p.Port(n), p.Port(65535-n))
+		}
+	}
+	universe = append(universe, ICMP.Port(0), ICMPv6.Port(0), Protocol(47).Port(0), Port{}, ICMP.Port(5))
+
+	slow := func(ranges []PortRange, p Port) bool {
+		for _, r := range ranges {
+			if r == (PortRange{}) && p != (Port{}) && !p.Protocol.HasPorts() && p.Number == 0 {
+				return true
+			}
+			if r.Protocol == p.Protocol && r.First <= p.Number && p.Number <= r.Last && r != (PortRange{}) {
+				return true
+			}
+		}
+		return false
+	}
+	held, left, equal, unequal := 0, 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(genRange, 0, 6).Draw(t, "x")
+		y := rapid.SliceOfN(genRange, 0, 2).Draw(t, "y")
+		if rapid.Bool().Draw(t, "same") {
+			y = rapid.Permutation(slices.Concat(x, x)).Draw(t, "again")
+		}
+		s, u := NewPortSet(x...), NewPortSet(y...)
+		same := true
+		for _, p := range universe {
+			want := slow(x, p)
+			require.Equal(t, want, s.Contains(p), "%v in %v", p, s)
+			same = same && want == slow(y, p)
+			if want {
+				held++
+			} else {
+				left++
+			}
+		}
+		require.Equal(t, same, s.Equal(u))
+		require.Equal(t, same, s.String() == u.String())
+		require.True(t, s.Equal(NewPortSet(slices.Collect(s.Ranges())...)), "its own ranges make the same set")
+		if same {
+			equal++
+		} else {
+			unequal++
+		}
+	})
+	for name, n := range map[string]int{"held": held, "left": left, "equal": equal, "unequal": unequal} {
+		assert.NotZero(t, n, "the sample has none that is %s", name)
+	}
+}
+
+func TestPortSetContainsDoesNotAllocate(t *testing.T) {
+	s := NewPortSet(PortRange{TCP, 80, 90}, PortRange{UDP, 53, 53}, PortRange{})
+	ports := []Port{TCP.Port(80), TCP.Port(91), UDP.Port(53), ICMP.Port(0)}
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		for _, p := range ports {
+			s.Contains(p)
+		}
+	}))
+}
+
+func BenchmarkPortSetContains(b *testing.B) {
+	for _, n := range []int{1, 16, 1024} {
+		b.Run(fmt.Sprintf("ranges=%d", n), func(b *testing.B) {
+			var ranges []PortRange
+			for i := range n {
+				ranges = append(ranges, PortRange{TCP, uint16(2*i + 1), uint16(2*i + 1)})
+			}
+			s := NewPortSet(ranges...)
+			p := TCP.Port(uint16(n))
+			for b.Loop() {
+				s.Contains(p)
+			}
+		})
+	}
+}
+
+func ExamplePortSet() {
+	s := NewPortSet(
+		PortRange{UDP, 53, 53},
+		PortRange{TCP, 8000, 8080},
+		PortRange{TCP, 8081, 8081},
+	)
+	fmt.Println(s)
+	fmt.Println(s.Contains(TCP.Port(8081)))
+	// Output:
+	// 8000-8081/TCP, 53/UDP
+	// true
+}

@@ -1,0 +1,169 @@
+package reach_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/reach"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// A size is a cluster to measure on. Its pods belong to deployments of ten in
+// namespaces of ten deployments. Every namespace denies by default, and the
+// other policies let one deployment talk to another, of which every fifth is in
+// another namespace, or to a block with an exception.
+type size struct{ pods, policies int }
+
+var sizes = []size{{30, 10}, {1_000, 200}, {10_000, 2_000}}
+
+func (s size) String() string { return fmt.Sprintf("pods=%d/policies=%d", s.pods, s.policies) }
+
+func (s size) cluster() *policy.Cluster {
+	const replicas, deployments = 10, 10
+	c := &policy.Cluster{}
+	namespaces := (s.pods + replicas*deployments - 1) / (replicas * deployments)
+	namespace := func(i int) string { return fmt.Sprintf("team-%d", i%namespaces) }
+	app := func(i int) map[string]string { return map[string]string{"app": fmt.Sprintf("app-%d", i%deployments)} }
+	for i := range namespaces {
+		c.Namespaces = append(c.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: namespace(i), Labels: map[string]string{"team": fmt.Sprint(i)},
+		}})
+	}
+	for i := range s.pods {
+		n, d := i/(replicas*deployments), i/replicas%deployments
+		labels := app(d)
+		labels["pod-template-hash"] = fmt.Sprintf("%x", i/replicas)
+		labels["app.kubernetes.io/part-of"] = namespace(n)
+		ip := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
+		c.Pods = append(c.Pods, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("app-%d-%d", d, i), Namespace: namespace(n), Labels: labels},
+			Spec: corev1.PodSpec{NodeName: fmt.Sprintf("node-%d", i%(1+s.pods/50)), Containers: []corev1.Container{{
+				Name: "main", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "metrics", ContainerPort: int32(9090 + d)}},
+			}}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}},
+		})
+	}
+	both := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+	for i := range s.policies {
+		np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i), Namespace: namespace(i)}}
+		np.Spec.PolicyTypes = both
+		c.Policies = append(c.Policies, np)
+		k := i / namespaces
+		if k == 0 {
+			continue // default deny
+		}
+		np.Spec.PodSelector.MatchLabels = app(k)
+		peer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: app(k + 1)}}
+		if k%5 == 0 {
+			peer.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint((i + 1) % namespaces)}}
+		}
+		port, named := intstr.FromInt32(int32(8080+k%7)), intstr.FromString("metrics")
+		np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{
+			{From: []networkingv1.NetworkPolicyPeer{peer}, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}, {Port: &named}}},
+		}
+		block := networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{fmt.Sprintf("10.%d.0.0/16", k)}}}
+		np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{
+			{To: []networkingv1.NetworkPolicyPeer{peer, block}, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}},
+		}
+	}
+	return c
+}
+
+func (s size) graph(b *testing.B) *reach.Graph {
+	b.Helper()
+	g, err := reach.Compile(s.cluster())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return g
+}
+
+// flows returns random flows between pods, a power of two of them.
+func (s size) flows(g *reach.Graph) []reach.Flow {
+	r := rand.New(rand.NewPCG(1, 2))
+	pods := g.Pods()
+	flows := make([]reach.Flow, 1<<14)
+	for i := range flows {
+		flows[i] = reach.Flow{From: pods[r.IntN(len(pods))], To: pods[r.IntN(len(pods))], Port: policy.TCP.Port(uint16(8080 + r.IntN(8)))}
+	}
+	return flows
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			c := s.cluster()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := reach.Compile(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAllows(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			g := s.graph(b)
+			flows := s.flows(g)
+			allowed, i := 0, 0
+			for b.Loop() {
+				if g.Allows(flows[i&(len(flows)-1)]) {
+					allowed++
+				}
+				i++
+			}
+			if allowed == 0 || allowed == i {
+				b.Logf("%d of %d flows allowed", allowed, i)
+			}
+		})
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			g := s.graph(b)
+			flows := s.flows(g)
+			i := 0
+			for b.Loop() {
+				g.Explain(flows[i&(len(flows)-1)])
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkPorts(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			g := s.graph(b)
+			flows := s.flows(g)
+			i := 0
+			for b.Loop() {
+				f := flows[i&(len(flows)-1)]
+				g.Ports(f.From, f.To)
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkEdges(b *testing.B) {
+	for _, s := range sizes[:2] {
+		b.Run(s.String(), func(b *testing.B) {
+			g := s.graph(b)
+			for b.Loop() {
+				for range g.Edges() {
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,974 @@
+package reach
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/polreach/polreach/cidr"
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/selector"
+)
+
+// Compile works out who can reach whom in c. It reports every faulty object,
+// joined, each a [*policy.Error], and then returns no Graph.
+// The Graph keeps no reference to the objects of c.
+//
+// The cost grows with the objects of c and with the classes that the policies
+// tell apart, not with pods times policies.
+func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
+
+// Compile is like the function [Compile], for a plugin that behaves as p says.
+func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
+	m, err := c.Model()
+	if err != nil {
+		return nil, err
+	}
+	co := &compiler{profile: p, model: m}
+	co.readPolicies()
+	co.sortLabels()
+	co.resolvePortNames()
+	co.sortAddrs()
+	co.makeEnds()
+	co.findMembers()
+	co.mergeClasses()
+	co.selectPods()
+	co.makeProfiles()
+	return co.graph(), nil
+}
+
+// A compiler finds the classes and rows of one Graph. Its steps run in the
+// order of [Profile.Compile]; each fills the fields under its name. Small
+// integers stand for all that repeats: an id is an index among the distinct
+// values of its kind.
+//
+// A seat is what the rules can know of an end over one family when it is the
+// peer. Seats that are in the same peer lists merge to a class.
+type compiler struct {
+	profile Profile
+	model   *policy.Model
+
+	// readPolicies
+	podSelectors interner[selector.Selector]
+	nsSelectors  interner[selector.Selector]
+	blocks       interner[cidr.Set] // the union of the blocks of a peer list
+	peerLists    interner[peerList]
+	anyone       int32 // the list of policy.Anyone alone
+	halves       interner[[]rule]
+	portNames    interner[portName]
+	namedEgress  bool             // some egress rule names a port
+	policies     []compiledPolicy // as in the model
+	key          []byte           // scratch
+
+	// sortLabels
+	labels   *selector.Partition // of the model's pods
+	nsLabels *selector.Partition // of the model's namespaces
+	nsOf     []int32             // namespace of each pod
+
+	// resolvePortNames
+	dialects interner[[]portMeaning] // what a pod means by port names
+	dialect  []int32                 // of each pod
+
+	// sortAddrs
+	addrs *cidr.Partition
+	spots interner[[]cidr.Class] // the address classes of an end over one family
+	holds [][]int32              // the spots that each of blocks holds
+
+	// makeEnds
+	nodeIndex map[string]int32
+	seats     []seat
+	seatID    map[seat]int32
+	ends      []end // class holds seats until mergeClasses
+	first     firstIDs
+
+	// findMembers
+	members [][]int32 // the seats of each of peerLists, then the classes; nil for anyone
+
+	// mergeClasses
+	classes   int32
+	receivers map[portMeaning][]int32 // the classes of the pods that mean a number by a name
+	numbers   [][]uint16              // what some pod means by each name
+
+	// selectPods
+	groups  []group
+	groupOf []int32 // of each pod; -1 if no policy can select it
+	selects []bool  // whether each policy selects a pod
+
+	// makeProfiles
+	words    int32 // of a row
+	steps    []step
+	bits     []uint64
+	rows     map[string]int32 // by content
+	unions   map[string]int32 // by what they are the union of
+	profiles map[string]int32
+}
+
+// unisolated is the profile of an end that no policy isolates.
+const unisolated = 0
+
+type (
+	compiledPolicy struct {
+		ns, pods int32
+		halves   [2]int32 // by direction; -1 if it does not isolate
+	}
+	rule struct {
+		peers int32
+		ports []policy.PortItem
+	}
+	peerList struct {
+		anyone bool
+		pods   []podsPeer
+		blocks int32 // -1 for none
+	}
+	// podsPeer picks pods by label, of namespace ns or, if that is -1, of the
+	// namespaces that selector namespaces picks.
+	podsPeer    struct{ ns, namespaces, pods int32 }
+	portName    struct{ item policy.PortItem } // its protocol and name
+	portMeaning struct {
+		name   int32
+		number uint16
+	}
+	seat struct {
+		kind                     seatKind
+		ns, label, dialect, spot int32
+	}
+	seatKind uint8
+
+	// A group is the pods that the same policies select and that mean the same
+	// by port names.
+	group struct {
+		ns, label, dialect int32
+		halves             [2][]int32
+	}
+	firstIDs struct{ replica, node, ownNode, addr int32 } // of endpoints, by kind; pods start at 0
+)
+
+const (
+	podSeat seatKind = iota
+	nodeSeat
+	addrSeat
+)
+
+// An interner numbers distinct values in the order in which they first come.
+type interner[T any] struct {
+	ids    map[string]int32
+	values []T
+}
+
+func (in *interner[T]) id(key string, v func() T) int32 {
+	if id, ok := in.ids[key]; ok {
+		return id
+	}
+	if in.ids == nil {
+		in.ids = make(map[string]int32)
+	}
+	id := int32(len(in.values))
+	in.ids[key] = id
+	in.values = append(in.values, v())
+	return id
+}
+
+func (co *compiler) readPolicies() {
+	co.nsOf = make([]int32, len(co.model.Pods))
+	for i := range co.model.Pods {
+		co.nsOf[i] = co.namespace(co.model.Pods[i].Name.Namespace)
+	}
+	co.anyone = co.peerList([]policy.Peer{policy.Anyone{}})
+	co.policies = make([]compiledPolicy, len(co.model.Policies))
+	for i, p := range co.model.Policies {
+		cp := compiledPolicy{ns: co.namespace(p.Name.Namespace), pods: internSelector(&co.podSelectors, p.Pods)}
+		for _, d := range directions {
+			cp.halves[d] = -1
+			if p.Half(d).Isolates {
+				cp.halves[d] = co.half(p.Half(d).Rules, d)
+			}
+		}
+		co.policies[i] = cp
+	}
+}
+
+var directions = [...]policy.Direction{policy.Egress, policy.Ingress}
+
+// namespace returns the index of a namespace of the model.
+func (co *compiler) namespace(name string) int32 {
+	i, _ := slices.BinarySearchFunc(co.model.Namespaces, name, func(ns policy.Namespace, name string) int {
+		return cmp.Compare(ns.Name, name)
+	})
+	return int32(i)
+}
+
+func internSelector(in *interner[selector.Selector], s selector.Selector) int32 {
+	return in.id(s.String(), func() selector.Selector { return s })
+}
+
+// half returns the id of a list of rules. Neither order nor repetition of
+// rules matters.
+func (co *compiler) half(rules []policy.Rule, d policy.Direction) int32 {
+	keys := make([]string, len(rules))
+	byKey := make(map[string]rule, len(rules))
+	for i, r := range rules {
+		peers := co.peerList(r.Peers)
+		b := binary.AppendVarint(nil, int64(peers))
+		items := make([]policy.PortItem, len(r.Ports))
+		for j, it := range r.Ports {
+			if co.profile.EndPortIgnored {
+				it.Last = it.First
+			}
+			items[j] = it
+			b = append(b, byte(it.Protocol))
+			b = binary.BigEndian.AppendUint16(b, it.First)
+			b = binary.BigEndian.AppendUint16(b, it.Last)
+			b = binary.AppendUvarint(b, uint64(len(it.Name)))
+			b = append(b, it.Name...)
+			if it.Name != "" {
+				co.portNames.id(nameKey(it), func() portName { return portName{it} })
+				co.namedEgress = co.namedEgress || d == policy.Egress
+			}
+		}
+		keys[i] = string(b)
+		byKey[keys[i]] = rule{peers, items}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	var whole strings.Builder
+	for _, k := range keys {
+		whole.Write(binary.AppendUvarint(nil, uint64(len(k))))
+		whole.WriteString(k)
+	}
+	return co.halves.id(whole.String(), func() []rule {
+		out := make([]rule, len(keys))
+		for i, k := range keys {
+			out[i] = byKey[k]
+		}
+		return out
+	})
+}
+
+func nameKey(it policy.PortItem) string { return string(rune(it.Protocol)) + it.Name }
+
+// peerList returns the id of a list of peers.
+func (co *compiler) peerList(list []policy.Peer) int32 {
+	pl := peerList{blocks: -1}
+	var prefixes []netip.Prefix
+	blocks := false
+	for _, p := range list {
+		switch p := p.(type) {
+		case policy.Anyone:
+			pl.anyone = true
+		case policy.Block:
+			blocks = true
+			prefixes = slices.AppendSeq(prefixes, p.Addrs.Prefixes())
+		case policy.Pods:
+			pp := podsPeer{ns: -1, namespaces: -1, pods: internSelector(&co.podSelectors, p.Pods)}
+			if p.Namespace != "" {
+				pp.ns = co.namespace(p.Namespace)
+			} else {
+				pp.namespaces = internSelector(&co.nsSelectors, p.Namespaces)
+			}
+			pl.pods = append(pl.pods, pp)
+		}
+	}
+	if blocks {
+		union := cidr.Of(prefixes...)
+		pl.blocks = co.blocks.id(setKey(union), func() cidr.Set { return union })
+	}
+	slices.SortFunc(pl.pods, func(a, b podsPeer) int {
+		return cmp.Or(cmp.Compare(a.ns, b.ns), cmp.Compare(a.namespaces, b.namespaces), cmp.Compare(a.pods, b.pods))
+	})
+	pl.pods = slices.Compact(pl.pods)
+	b := binary.AppendVarint(co.key[:0], int64(pl.blocks))
+	if pl.anyone {
+		b = append(b, 'a')
+	}
+	for _, p := range pl.pods {
+		for _, n := range [...]int32{p.ns, p.namespaces, p.pods} {
+			b = binary.AppendVarint(b, int64(n))
+		}
+	}
+	co.key = b
+	return co.peerLists.id(string(b), func() peerList { return pl })
+}
+
+func setKey(s cidr.Set) string {
+	var b []byte
+	for p := range s.Prefixes() {
+		b, _ = p.AppendBinary(b)
+	}
+	return string(b)
+}
+
+func (co *compiler) sortLabels() {
+	sets := make([]map[string]string, len(co.model.Pods))
+	for i := range co.model.Pods {
+		sets[i] = co.model.Pods[i].Labels
+	}
+	co.labels = selector.NewPartition(co.podSelectors.values, sets)
+	sets = make([]map[string]string, len(co.model.Namespaces))
+	for i := range co.model.Namespaces {
+		sets[i] = co.model.Namespaces[i].Labels
+	}
+	co.nsLabels = selector.NewPartition(co.nsSelectors.values, sets)
+}
+
+// resolvePortNames finds what each pod means by the port names that rules use.
+func (co *compiler) resolvePortNames() {
+	co.dialects.id("", func() []portMeaning { return nil })
+	co.dialect = make([]int32, len(co.model.Pods))
+	if len(co.portNames.values) == 0 {
+		return
+	}
+	for i := range co.model.Pods {
+		var meanings []portMeaning
+		for name, pn := range co.portNames.values {
+			for _, number := range co.profile.resolve(&co.model.Pods[i], pn.item) {
+				meanings = append(meanings, portMeaning{int32(name), number})
+			}
+		}
+		if meanings == nil {
+			continue
+		}
+		b := co.key[:0]
+		for _, m := range meanings {
+			b = binary.AppendUvarint(b, uint64(m.name))
+			b = binary.BigEndian.AppendUint16(b, m.number)
+		}
+		co.key = b
+		co.dialect[i] = co.dialects.id(string(b), func() []portMeaning { return meanings })
+	}
+}
+
+// sortAddrs sorts the addresses and notes which blocks hold which classes.
+func (co *compiler) sortAddrs() {
+	co.addrs = cidr.NewPartition(co.blocks.values...)
+	co.holds = make([][]int32, len(co.blocks.values))
+	for c := range cidr.Class(co.addrs.Len()) {
+		co.spot([]cidr.Class{c})
+	}
+}
+
+// spot returns the id of the address classes of an end. Those of one class
+// have the number of the class.
+func (co *compiler) spot(classes []cidr.Class) int32 {
+	if len(classes) == 0 {
+		return -1
+	}
+	slices.Sort(classes)
+	classes = slices.Compact(classes)
+	b := co.key[:0]
+	for _, c := range classes {
+		b = binary.AppendUvarint(b, uint64(c))
+	}
+	co.key = b
+	return co.spots.id(string(b), func() []cidr.Class {
+		id := int32(len(co.spots.values))
+		for _, c := range classes {
+			for i := range co.addrs.Sets(c) {
+				if n := len(co.holds[i]); n == 0 || co.holds[i][n-1] != id {
+					co.holds[i] = append(co.holds[i], id)
+				}
+			}
+		}
+		return classes
+	})
+}
+
+func isWorkload(p *policy.Pod) bool { return p.Kind != "Pod" }
+
+// isNode reports whether p counts as the node that it runs on.
+func (p Profile) isNode(pod *policy.Pod) bool { return pod.HostNetwork && !p.HostNetworkAsPods }
+
+func (co *compiler) makeEnds() {
+	pods, nodes := co.model.Pods, co.model.Nodes
+	co.seatID = make(map[seat]int32)
+	co.nodeIndex = make(map[string]int32, len(nodes))
+	for i := range nodes {
+		co.nodeIndex[nodes[i].Name] = int32(i)
+	}
+	// Hosts: the nodes, then one for each pod and replica whose node is not
+	// known, then one for each endpoint outside.
+	unknown := int32(len(nodes))
+	host := func() int32 { unknown++; return unknown - 1 }
+
+	co.ends = make([]end, 0, len(pods)+len(nodes)+2*co.addrs.Len())
+	for i := range pods {
+		h, ok := co.nodeIndex[pods[i].Node]
+		if !ok {
+			h = host()
+		}
+		co.ends = append(co.ends, co.podEnd(i, h))
+	}
+	co.first.replica = int32(len(co.ends))
+	for i := range pods {
+		if isWorkload(&pods[i]) {
+			co.ends = append(co.ends, co.podEnd(i, host()))
+		}
+	}
+	co.first.node = int32(len(co.ends))
+	for i := range nodes {
+		e := end{host: int32(i), flags: isNode}
+		co.place(&e, seat{kind: nodeSeat}, nodes[i].Addrs, co.profile.IPBlockSkipsNodes)
+		co.ends = append(co.ends, e)
+	}
+	co.first.ownNode = int32(len(co.ends))
+	for i := range pods {
+		if pods[i].Node == "" {
+			e := end{host: co.ends[i].host, flags: isNode}
+			co.place(&e, seat{kind: nodeSeat}, nil, true)
+			co.ends = append(co.ends, e)
+		}
+	}
+	co.first.addr = int32(len(co.ends))
+	for c := range int32(co.addrs.Len()) {
+		s := co.seat(seat{kind: addrSeat, spot: c})
+		for _, fam := range families {
+			co.ends = append(co.ends, end{class: [2]int32{s, s}, host: host(), flags: fam.flag()})
+		}
+	}
+}
+
+// podEnd returns the end for the i'th pod.
+func (co *compiler) podEnd(i int, host int32) end {
+	p := &co.model.Pods[i]
+	e := end{host: host}
+	switch {
+	case p.Terminated:
+		return e // it has no family, so nothing can reach it
+	case co.profile.isNode(p):
+		e.flags |= isNode
+		co.place(&e, seat{kind: nodeSeat}, p.Addrs, co.profile.IPBlockSkipsNodes)
+	default:
+		if co.profile.EgressToOwnNodeAllowed {
+			e.flags |= ownNodeOK
+		}
+		s := seat{kind: podSeat, ns: co.nsOf[i], label: int32(co.labels.Class(i))}
+		if co.namedEgress {
+			s.dialect = co.dialect[i]
+		}
+		co.place(&e, s, p.Addrs, co.profile.IPBlockSkipsPods)
+	}
+	return e
+}
+
+// place sets families and seats of e, which has the given addresses. An end
+// without known addresses may have any, and no block matches it.
+func (co *compiler) place(e *end, s seat, addrs []netip.Addr, hidden bool) {
+	var classes [2][]cidr.Class
+	for _, a := range addrs {
+		fam := familyOf(a)
+		e.flags |= fam.flag()
+		classes[fam.index()] = append(classes[fam.index()], co.addrs.Class(a))
+	}
+	if len(addrs) == 0 {
+		e.flags |= hasBoth
+	}
+	for _, fam := range families {
+		if e.flags&fam.flag() != 0 {
+			s.spot = -1
+			if !hidden {
+				s.spot = co.spot(classes[fam.index()])
+			}
+			e.class[fam.index()] = co.seat(s)
+		}
+	}
+	switch e.flags & hasBoth {
+	case hasIPv4:
+		e.class[1] = e.class[0]
+	case hasIPv6:
+		e.class[0] = e.class[1]
+	}
+}
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+func (co *compiler) seat(s seat) int32 {
+	id, ok := co.seatID[s]
+	if !ok {
+		id = int32(len(co.seats))
+		co.seatID[s] = id
+		co.seats = append(co.seats, s)
+	}
+	return id
+}
+
+// findMembers finds the seats that each list of peers picks.
+func (co *compiler) findMembers() {
+	inNamespace := make([][]int32, len(co.model.Namespaces))
+	withLabels := make([][]int32, co.labels.Len())
+	onSpot := make([][]int32, len(co.spots.values))
+	for id, s := range co.seats {
+		if s.kind == podSeat {
+			inNamespace[s.ns] = append(inNamespace[s.ns], int32(id))
+			withLabels[s.label] = append(withLabels[s.label], int32(id))
+		}
+		if s.spot >= 0 {
+			onSpot[s.spot] = append(onSpot[s.spot], int32(id))
+		}
+	}
+	namespaces := make([][]int32, len(co.nsSelectors.values))
+	for i := range namespaces {
+		for ns := range co.model.Namespaces {
+			if co.nsLabels.In(co.nsLabels.Class(ns), i) {
+				namespaces[i] = append(namespaces[i], int32(ns))
+			}
+		}
+	}
+
+	co.members = make([][]int32, len(co.peerLists.values))
+	for i, pl := range co.peerLists.values {
+		if pl.anyone {
+			continue
+		}
+		list := []int32{}
+		for _, p := range pl.pods {
+			from := []int32{p.ns}
+			if p.ns < 0 {
+				from = namespaces[p.namespaces]
+			}
+			// Go the shorter way: through the namespaces or through the labels.
+			byNamespace, byLabel := 0, 0
+			for _, ns := range from {
+				byNamespace += len(inNamespace[ns])
+			}
+			for c := range co.labels.Classes(int(p.pods)) {
+				if byLabel += 1 + len(withLabels[c]); byLabel > byNamespace {
+					break
+				}
+			}
+			if byNamespace <= byLabel {
+				for _, ns := range from {
+					for _, s := range inNamespace[ns] {
+						if co.labels.In(selector.Class(co.seats[s].label), int(p.pods)) {
+							list = append(list, s)
+						}
+					}
+				}
+				continue
+			}
+			for c := range co.labels.Classes(int(p.pods)) {
+				for _, s := range withLabels[c] {
+					if _, ok := slices.BinarySearch(from, co.seats[s].ns); ok {
+						list = append(list, s)
+					}
+				}
+			}
+		}
+		if pl.blocks >= 0 {
+			for _, spot := range co.holds[pl.blocks] {
+				list = append(list, onSpot[spot]...)
+			}
+		}
+		slices.Sort(list)
+		co.members[i] = slices.Compact(list)
+	}
+}
+
+// mergeClasses gives one class to all seats that the same lists of peers hold
+// and that mean the same by port names, and translates ends and members.
+func (co *compiler) mergeClasses() {
+	class := make([]int32, len(co.seats))
+	var size []int32
+	byDialect := make(map[int32]int32)
+	for i, s := range co.seats {
+		c, ok := byDialect[s.dialect]
+		if !ok {
+			c = int32(len(size))
+			byDialect[s.dialect] = c
+			size = append(size, 0)
+		}
+		class[i] = c
+		size[c]++
+	}
+
+	// Split every class that a list holds in part.
+	var hits, moved []int32 // by class
+	var touched []int32
+	for _, list := range co.members {
+		hits = slices.Grow(hits[:0], len(size))[:len(size)]
+		moved = slices.Grow(moved[:0], len(size))[:len(size)]
+		for _, s := range list {
+			c := class[s]
+			if hits[c] == 0 {
+				touched = append(touched, c)
+			}
+			hits[c]++
+		}
+		for _, c := range touched {
+			moved[c] = c
+			if hits[c] < size[c] {
+				moved[c] = int32(len(size))
+				size[c] -= hits[c]
+				size = append(size, hits[c])
+			}
+			hits[c] = 0
+		}
+		touched = touched[:0]
+		for _, s := range list {
+			class[s] = moved[class[s]]
+		}
+	}
+	co.classes = int32(len(size))
+
+	for i := range co.ends {
+		e := &co.ends[i]
+		e.class[0], e.class[1] = class[e.class[0]], class[e.class[1]]
+		if e.class[0] != e.class[1] {
+			e.flags |= isSplit
+		}
+	}
+	for _, list := range co.members {
+		for i, s := range list {
+			list[i] = class[s]
+		}
+	}
+	for i, list := range co.members {
+		slices.Sort(list)
+		co.members[i] = slices.Compact(list)
+	}
+	co.receivers = make(map[portMeaning][]int32)
+	if co.namedEgress {
+		done := make([]bool, len(size))
+		for i, s := range co.seats {
+			if c := class[i]; !done[c] {
+				done[c] = true
+				for _, m := range co.dialects.values[s.dialect] {
+					co.receivers[m] = append(co.receivers[m], c)
+				}
+			}
+		}
+		co.numbers = make([][]uint16, len(co.portNames.values))
+		for m, list := range co.receivers {
+			slices.Sort(list)
+			co.numbers[m.name] = append(co.numbers[m.name], m.number)
+		}
+	}
+}
+
+// selectPods finds which policies select which pods.
+func (co *compiler) selectPods() {
+	type groupKey struct{ ns, label, dialect int32 }
+	ids := make(map[groupKey]int32)
+	co.groupOf = make([]int32, len(co.model.Pods))
+	for i := range co.model.Pods {
+		p := &co.model.Pods[i]
+		if p.Terminated || co.profile.isNode(p) {
+			co.groupOf[i] = -1
+			continue
+		}
+		k := groupKey{co.nsOf[i], int32(co.labels.Class(i)), co.dialect[i]}
+		id, ok := ids[k]
+		if !ok {
+			id = int32(len(co.groups))
+			ids[k] = id
+			co.groups = append(co.groups, group{ns: k.ns, label: k.label, dialect: k.dialect})
+		}
+		co.groupOf[i] = id
+	}
+	inNamespace := make([][]int32, len(co.model.Namespaces))
+	type place struct{ ns, label int32 }
+	at := make(map[place][]int32)
+	for id, g := range co.groups {
+		inNamespace[g.ns] = append(inNamespace[g.ns], int32(id))
+		at[place{g.ns, g.label}] = append(at[place{g.ns, g.label}], int32(id))
+	}
+
+	co.selects = make([]bool, len(co.policies))
+	for i, p := range co.policies {
+		add := func(id int32) {
+			co.selects[i] = true
+			for _, d := range directions {
+				if p.halves[d] >= 0 {
+					co.groups[id].halves[d] = append(co.groups[id].halves[d], p.halves[d])
+				}
+			}
+		}
+		// Go the shorter way: through the namespace or through the labels.
+		byLabel := 0
+		for range co.labels.Classes(int(p.pods)) {
+			if byLabel++; byLabel > len(inNamespace[p.ns]) {
+				break
+			}
+		}
+		if len(inNamespace[p.ns]) <= byLabel {
+			for _, id := range inNamespace[p.ns] {
+				if co.labels.In(selector.Class(co.groups[id].label), int(p.pods)) {
+					add(id)
+				}
+			}
+			continue
+		}
+		for c := range co.labels.Classes(int(p.pods)) {
+			for _, id := range at[place{p.ns, int32(c)}] {
+				add(id)
+			}
+		}
+	}
+}
+
+// makeProfiles lays out steps and rows, and gives every pod its profiles.
+func (co *compiler) makeProfiles() {
+	co.words = (co.classes + 63) / 64
+	co.rows = make(map[string]int32)
+	co.unions = make(map[string]int32)
+	co.profiles = make(map[string]int32)
+	all := make([]uint64, co.words)
+	for i := range all {
+		all[i] = math.MaxUint64
+	}
+	co.addProfile([]step{{0, co.row(all)}}) // unisolated
+	if co.profile.NotEnforced {
+		return
+	}
+	type pair [2]int32
+	done := make([]pair, len(co.groups))
+	for i := range co.groups {
+		for _, d := range directions {
+			done[i][d] = co.profileOf(&co.groups[i], d)
+		}
+	}
+	set := func(e *end, pod int) {
+		if g := co.groupOf[pod]; g >= 0 {
+			e.egress, e.ingress = done[g][policy.Egress], done[g][policy.Ingress]
+		}
+	}
+	replica := co.first.replica
+	for i := range co.model.Pods {
+		set(&co.ends[i], i)
+		if isWorkload(&co.model.Pods[i]) {
+			set(&co.ends[replica], i)
+			replica++
+		}
+	}
+}
+
+func (co *compiler) addProfile(steps []step) int32 {
+	p := int32(len(co.steps))
+	co.steps = append(co.steps, step{from: int32(len(steps))})
+	co.steps = append(co.steps, steps...)
+	return p
+}
+
+// A grant allows the ports with keys from first to last to the peers of a
+// list. If means is not nil, only those peers receive that mean its number by
+// its name.
+type grant struct {
+	first, last int32
+	peers       int32
+	means       portMeaning
+	named       bool
+}
+
+func (a grant) compare(b grant) int {
+	named := func(g grant) int32 {
+		if g.named {
+			return 1 + g.means.name
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.peers, b.peers), cmp.Compare(named(a), named(b)), cmp.Compare(a.means.number, b.means.number))
+}
+
+// profileOf returns the profile of the pods of a group in one direction.
+func (co *compiler) profileOf(g *group, d policy.Direction) int32 {
+	halves := g.halves[d]
+	if len(halves) == 0 {
+		return unisolated
+	}
+	slices.Sort(halves)
+	halves = slices.Compact(halves)
+	b := append(co.key[:0], byte(d))
+	if d == policy.Ingress {
+		b = binary.AppendUvarint(b, uint64(g.dialect))
+	}
+	for _, h := range halves {
+		b = binary.AppendUvarint(b, uint64(h))
+	}
+	co.key = b
+	key := string(b)
+	if p, ok := co.profiles[key]; ok {
+		return p
+	}
+
+	var grants []grant
+	for _, h := range halves {
+		for _, r := range co.halves.values[h] {
+			for _, it := range r.ports {
+				grants = co.appendGrants(grants, r.peers, it, d, g)
+			}
+		}
+	}
+	if co.profile.SCTP == SCTPBypasses {
+		grants = append(grants, grant{first: 2 << 16, last: keyOther - 1, peers: co.anyone})
+	}
+	p := co.addProfile(co.sweep(grants))
+	co.profiles[key] = p
+	return p
+}
+
+// appendGrants appends what one port item grants to the peers of its rule.
+func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem, d policy.Direction, g *group) []grant {
+	if co.profile.SCTP == SCTPDropped {
+		switch it.Protocol {
+		case policy.SCTP:
+			return grants
+		case 0:
+			return append(grants,
+				grant{first: 0, last: 2<<16 - 1, peers: peers},
+				grant{first: keyOther, last: keyOther, peers: peers})
+		}
+	}
+	switch {
+	case it.Protocol == 0:
+		return append(grants, grant{first: 0, last: keyOther, peers: peers})
+	case it.Name == "":
+		first, last := key(it.Protocol.Port(it.First)), key(it.Protocol.Port(it.Last))
+		if it.First == 0 {
+			last = key(it.Protocol.Port(math.MaxUint16))
+		}
+		return append(grants, grant{first: first, last: last, peers: peers})
+	}
+	name := co.portNames.ids[nameKey(it)]
+	if d == policy.Ingress {
+		for _, m := range co.dialects.values[g.dialect] {
+			if m.name == name {
+				k := key(it.Protocol.Port(m.number))
+				grants = append(grants, grant{first: k, last: k, peers: peers})
+			}
+		}
+		return grants
+	}
+	for _, number := range co.numbers[name] {
+		k := key(it.Protocol.Port(number))
+		grants = append(grants, grant{first: k, last: k, peers: peers, means: portMeaning{name, number}, named: true})
+	}
+	return grants
+}
+
+// sweep returns the steps of a profile with the given grants.
+func (co *compiler) sweep(grants []grant) []step {
+	// The same peers need a row only once, so that active is a set.
+	slices.SortFunc(grants, func(a, b grant) int {
+		return cmp.Or(a.compare(b), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
+	})
+	type event struct {
+		at    int32
+		grant int
+		open  bool
+	}
+	var events []event
+	for i, g := range grants {
+		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
+	}
+	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	steps := []step{{0, co.union(nil, nil)}}
+	var active []int // indices of grants, ascending
+	for i := 0; i < len(events); {
+		at := events[i].at
+		for ; i < len(events) && events[i].at == at; i++ {
+			j, _ := slices.BinarySearch(active, events[i].grant)
+			if events[i].open {
+				active = slices.Insert(active, j, events[i].grant)
+			} else {
+				active = slices.Delete(active, j, j+1)
+			}
+		}
+		if at > keyOther {
+			break
+		}
+		row := co.union(grants, active)
+		last := &steps[len(steps)-1]
+		switch {
+		case last.from == at:
+			last.row = row
+		case last.row != row:
+			steps = append(steps, step{at, row})
+		}
+	}
+	return steps
+}
+
+// union returns the row of the peers of the active grants.
+func (co *compiler) union(grants []grant, active []int) int32 {
+	b := co.key[:0]
+	for i, a := range active {
+		g := grants[a]
+		if i > 0 && grants[active[i-1]].compare(g) == 0 {
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(g.peers))
+		if g.named {
+			b = binary.AppendUvarint(append(b, 1), uint64(g.means.name))
+			b = binary.BigEndian.AppendUint16(b, g.means.number)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	co.key = b
+	if row, ok := co.unions[string(b)]; ok {
+		return row
+	}
+	key := string(b)
+	bits := make([]uint64, co.words)
+	for _, a := range active {
+		g := grants[a]
+		list := co.members[g.peers]
+		switch anyone := co.peerLists.values[g.peers].anyone; {
+		case anyone && !g.named:
+			for i := range bits {
+				bits[i] = math.MaxUint64
+			}
+		case anyone:
+			setAll(bits, co.receivers[g.means])
+		case g.named:
+			setBoth(bits, list, co.receivers[g.means])
+		default:
+			setAll(bits, list)
+		}
+	}
+	row := co.row(bits)
+	co.unions[key] = row
+	return row
+}
+
+func setAll(bits []uint64, classes []int32) {
+	for _, c := range classes {
+		bits[c>>6] |= 1 << (uint(c) & 63)
+	}
+}
+
+// setBoth sets the bits of the classes that are in both ascending lists.
+func setBoth(bits []uint64, a, b []int32) {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			bits[a[i]>>6] |= 1 << (uint(a[i]) & 63)
+			i, j = i+1, j+1
+		}
+	}
+}
+
+// row returns the index of the row with the given content.
+func (co *compiler) row(content []uint64) int32 {
+	b := make([]byte, 0, 8*len(content))
+	for _, w := range content {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	if row, ok := co.rows[string(b)]; ok {
+		return row
+	}
+	row := int32(len(co.bits))
+	co.bits = append(co.bits, content...)
+	co.rows[string(b)] = row
+	return row
+}

@@ -1,0 +1,230 @@
+package reach
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/polreach/polreach/cidr"
+	"github.com/polreach/polreach/policy"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// facts are what a Graph knows of its endpoints and policies in readable form,
+// to explain and to name them.
+type facts struct {
+	profile    Profile
+	pods       []policy.Pod // Labels hold only the keys that selectors mention
+	nodes      []policy.Node
+	namespaces []policy.Namespace // Labels likewise
+	policies   []*policy.Policy
+	partition  *cidr.Partition
+	warnings   []policy.Warning
+
+	first    firstIDs
+	replicas []int32 // the pod that each replica copies
+	ownNodes []int32 // the pod that each node stands for of which nothing else is known
+
+	owned   func() map[types.NamespacedName][]ownedPods // by the name of the owner
+	owners  func() map[netip.Addr][]int32               // which pods and nodes have an address
+	outside func() []cidr.Set                           // by endpoint: the class less the addresses of pods and nodes
+}
+
+// ownedPods are the pods of a workload that the cluster holds itself.
+type ownedPods struct {
+	kind string
+	pods []int32
+}
+
+func (co *compiler) graph() *Graph {
+	m := co.model
+	f := &facts{
+		profile:    co.profile,
+		pods:       m.Pods,
+		nodes:      m.Nodes,
+		namespaces: m.Namespaces,
+		policies:   m.Policies,
+		partition:  co.addrs,
+		first:      co.first,
+	}
+	f.warnings = slices.Concat(m.Warnings, co.warnings())
+	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
+	})
+	co.trimLabels()
+	for i := range f.pods {
+		if isWorkload(&f.pods[i]) {
+			f.replicas = append(f.replicas, int32(i))
+		}
+		if f.pods[i].Node == "" {
+			f.ownNodes = append(f.ownNodes, int32(i))
+		}
+	}
+	f.owned = sync.OnceValue(f.findOwned)
+	f.owners = sync.OnceValue(f.findOwners)
+	f.outside = sync.OnceValue(f.findOutside)
+	return &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
+}
+
+// trimLabels replaces the labels of the model, which are those of the API
+// objects, by copies of what selectors mention. Pods of one class share them.
+func (co *compiler) trimLabels() {
+	keys := make(map[string]bool)
+	for _, s := range co.podSelectors.values {
+		for k := range s.Keys() {
+			keys[k] = true
+		}
+	}
+	trimmed := make([]map[string]string, co.labels.Len())
+	for i := range co.model.Pods {
+		c := co.labels.Class(i)
+		if trimmed[c] == nil {
+			trimmed[c] = make(map[string]string)
+			for k := range keys {
+				if v, ok := co.model.Pods[i].Labels[k]; ok {
+					trimmed[c][k] = v
+				}
+			}
+		}
+		co.model.Pods[i].Labels = trimmed[c]
+	}
+	for i := range co.model.Namespaces {
+		co.model.Namespaces[i].Labels = maps.Clone(co.model.Namespaces[i].Labels)
+	}
+}
+
+func (f *facts) findOwned() map[types.NamespacedName][]ownedPods {
+	owned := make(map[types.NamespacedName][]ownedPods)
+	for i := range f.pods {
+		p := &f.pods[i]
+		if p.Owner.Kind == "" || p.Terminated {
+			continue
+		}
+		name := types.NamespacedName{Namespace: p.Name.Namespace, Name: p.Owner.Name}
+		list := owned[name]
+		j := slices.IndexFunc(list, func(o ownedPods) bool { return o.kind == p.Owner.Kind })
+		if j < 0 {
+			j = len(list)
+			list = append(list, ownedPods{kind: p.Owner.Kind})
+		}
+		list[j].pods = append(list[j].pods, int32(i))
+		owned[name] = list
+	}
+	return owned
+}
+
+func (f *facts) findOwners() map[netip.Addr][]int32 {
+	owners := make(map[netip.Addr][]int32)
+	for i := range f.nodes {
+		for _, a := range f.nodes[i].Addrs {
+			owners[a] = append(owners[a], f.first.node+int32(i))
+		}
+	}
+	for i := range f.pods {
+		p := &f.pods[i]
+		if p.Terminated {
+			continue
+		}
+		for _, a := range p.Addrs {
+			// A pod on the host network shares the address of its node.
+			if !p.HostNetwork || len(owners[a]) == 0 || owners[a][0] < f.first.node {
+				owners[a] = append(owners[a], int32(i))
+			}
+		}
+	}
+	return owners
+}
+
+func (f *facts) findOutside() []cidr.Set {
+	var owned []netip.Prefix
+	for a := range f.owners() {
+		owned = append(owned, netip.PrefixFrom(a, a.BitLen()))
+	}
+	inside := cidr.Of(owned...)
+	sets := make([]cidr.Set, 2*f.partition.Len())
+	for i := range sets {
+		sets[i] = f.classSet(int32(i)).Minus(inside)
+	}
+	return sets
+}
+
+// classSet returns the addresses that the i'th endpoint outside shares with
+// those that no policy tells apart from it, inside the cluster or not.
+func (f *facts) classSet(i int32) cidr.Set {
+	return f.partition.Addrs(cidr.Class(i / 2)).Intersect(everything[i%2])
+}
+
+// kind tells which kind of endpoint id is, and its index among those.
+func (f *facts) kind(id int32) (endKind, int32) {
+	switch {
+	case id >= f.first.addr:
+		return outsideEnd, id - f.first.addr
+	case id >= f.first.ownNode:
+		return ownNodeEnd, id - f.first.ownNode
+	case id >= f.first.node:
+		return nodeEnd, id - f.first.node
+	case id >= f.first.replica:
+		return replicaEnd, id - f.first.replica
+	}
+	return podEnd, id
+}
+
+type endKind uint8
+
+const (
+	podEnd endKind = iota
+	replicaEnd
+	nodeEnd
+	ownNodeEnd
+	outsideEnd
+)
+
+// pod returns the pod that id is, or nil.
+func (f *facts) pod(id int32) *policy.Pod {
+	switch kind, i := f.kind(id); kind {
+	case podEnd:
+		return &f.pods[i]
+	case replicaEnd:
+		return &f.pods[f.replicas[i]]
+	}
+	return nil
+}
+
+func (f *facts) addrsOf(id int32) cidr.Set {
+	var addrs []netip.Addr
+	switch kind, i := f.kind(id); kind {
+	case podEnd, replicaEnd:
+		addrs = f.pod(id).Addrs
+	case nodeEnd:
+		addrs = f.nodes[i].Addrs
+	case outsideEnd:
+		return f.outside()[i]
+	}
+	prefixes := make([]netip.Prefix, len(addrs))
+	for i, a := range addrs {
+		prefixes[i] = netip.PrefixFrom(a, a.BitLen())
+	}
+	return cidr.Of(prefixes...)
+}
+
+// namespace returns the namespace of the given name, which exists.
+func (f *facts) namespace(name string) *policy.Namespace {
+	i, _ := slices.BinarySearchFunc(f.namespaces, name, func(ns policy.Namespace, name string) int {
+		return cmp.Compare(ns.Name, name)
+	})
+	return &f.namespaces[i]
+}
+
+// policiesIn returns the policies of a namespace.
+func (f *facts) policiesIn(namespace string) []*policy.Policy {
+	at := func(p *policy.Policy, name string) int { return cmp.Compare(p.Name.Namespace, name) }
+	lo, _ := slices.BinarySearchFunc(f.policies, namespace, at)
+	hi := lo
+	for hi < len(f.policies) && f.policies[hi].Name.Namespace == namespace {
+		hi++
+	}
+	return f.policies[lo:hi]
+}

@@ -1,0 +1,149 @@
+package reach_test
+
+import (
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/reach"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestAllowsDoesNotAllocate(t *testing.T) {
+	g := shop(t)
+	for _, fam := range families {
+		for _, ends := range [][2]string{
+			{"shop/api", "data/postgres"},
+			{"shop/api", "shop/api"},
+			{"shop/api", "replica:shop/api"},
+			{"node-of:shop/api", "shop/api"},
+			{"203.0.113.9", "shop/frontend"},
+		} {
+			f := reach.Flow{From: g.MustLookup(ends[0]), To: g.MustLookup(ends[1]), Port: policy.TCP.Port(5432), Family: fam}
+			assert.Zero(t, testing.AllocsPerRun(100, func() { g.Allows(f) }), "%v", f)
+		}
+	}
+}
+
+// The functions that Allows spends its time in must be inlined: a call costs as
+// much as the work.
+func TestQueryPathIsInlined(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no go command to ask")
+	}
+	out, err := exec.Command("go", "build", "-gcflags=-m", ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, f := range []string{"(*Graph).Allows", "(*Graph).row", "(*Graph).bit", "key"} {
+		if !strings.Contains(string(out), "can inline "+f+"\n") {
+			t.Errorf("%s is not inlined", f)
+		}
+	}
+}
+
+// A Graph answers many goroutines at once, also those that ask first for what
+// it works out on demand. The race detector checks it.
+func TestConcurrentQueries(t *testing.T) {
+	g := shop(t)
+	want := g.Explain(reach.Flow{From: g.MustLookup("shop/api"), To: g.MustLookup("data/postgres"), Port: policy.TCP.Port(5432)}).String()
+	fresh := shop(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			f := reach.Flow{From: fresh.MustLookup("shop/api"), To: fresh.MustLookup("data/postgres"), Port: policy.TCP.Port(5432)}
+			assert.True(t, fresh.Allows(f))
+			assert.Equal(t, want, fresh.Explain(f).String())
+			for e := range fresh.Edges() {
+				assert.False(t, e.Ports.IsEmpty())
+			}
+			fresh.Warnings()
+			fresh.Outside()
+		})
+	}
+	wg.Wait()
+}
+
+// The mistakes of a programmer that panic are those that the docs name.
+func TestPanics(t *testing.T) {
+	g, other := shop(t), shop(t)
+	api, db := g.MustLookup("shop/api"), g.MustLookup("data/postgres")
+	port := policy.TCP.Port(5432)
+	for _, tt := range []struct {
+		why  string
+		flow reach.Flow
+	}{
+		{"the zero Endpoint is in no Graph", reach.Flow{To: db, Port: port}},
+		{"an Endpoint means nothing to another Graph", reach.Flow{From: other.MustLookup("shop/api"), To: db, Port: port}},
+		{"the zero Port is no port", reach.Flow{From: api, To: db}},
+		{"TCP has no port 0", reach.Flow{From: api, To: db, Port: policy.TCP.Port(0)}},
+		{"ICMP has no ports", reach.Flow{From: api, To: db, Port: policy.ICMP.Port(8)}},
+		{"there are two families", reach.Flow{From: api, To: db, Port: port, Family: 3}},
+	} {
+		assert.Panics(t, func() { g.Allows(tt.flow) }, tt.why)
+		assert.Panics(t, func() { g.Explain(tt.flow) }, tt.why)
+	}
+	assert.Panics(t, func() { g.Ports(reach.Endpoint{}, db) })
+	assert.Panics(t, func() { g.Ports(api, other.MustLookup("data/postgres")) })
+	assert.Panics(t, func() { g.MustLookup("shop/nobody") })
+}
+
+// The Graph keeps no reference to the objects: changing them later changes no
+// answer.
+func TestGraphKeepsNoReference(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p", Labels: map[string]string{"app": "p"}}}
+	np := readPolicy(t, `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: a}
+spec:
+  podSelector: {matchLabels: {app: p}}
+  policyTypes: [Ingress]
+`)
+	g, err := reach.Compile(&policy.Cluster{Pods: []*corev1.Pod{pod}, Policies: np})
+	require.NoError(t, err)
+	outside := g.MustLookup("203.0.113.9")
+	f := reach.Flow{From: outside, To: g.MustLookup("a/p"), Port: policy.TCP.Port(80)}
+	before := g.Explain(f).String()
+	pod.Labels["app"] = "q"
+	np[0].Spec.PodSelector.MatchLabels["app"] = "r"
+	np[0].Spec.PolicyTypes = nil
+	assert.False(t, g.Allows(f))
+	assert.Equal(t, before, g.Explain(f).String())
+}
+
+// No package of the library imports what it has no business with.
+func TestImports(t *testing.T) {
+	forbidden := []string{"os", "net", "net/http", "log", "log/slog", "testing", "unsafe"}
+	extra := map[string][]string{
+		"reach":    {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v3", "encoding/json"},
+		"selector": {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v3", "k8s.io/api/"},
+		"cidr":     {"k8s.io/", "sigs.k8s.io/", "go.yaml.in/", "github.com/"},
+	}
+	for _, pkg := range []string{"cidr", "selector", "policy", "reach"} {
+		files, err := filepath.Glob("../" + pkg + "/*.go")
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			require.NoError(t, err)
+			for _, spec := range f.Imports {
+				path := strings.Trim(spec.Path.Value, `"`)
+				assert.NotContains(t, forbidden, path, file)
+				assert.False(t, strings.HasPrefix(path, "k8s.io/client-go"), file)
+				for _, prefix := range extra[pkg] {
+					assert.False(t, strings.HasPrefix(path, prefix), "%s imports %s", file, path)
+				}
+			}
+		}
+	}
+}

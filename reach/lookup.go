@@ -1,0 +1,363 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/polreach/polreach/policy"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Pods returns the pods and the workloads that stand for their pods, sorted by
+// namespace, name and kind. Terminated pods are left out.
+func (g *Graph) Pods() []Endpoint {
+	var list []Endpoint
+	for i := range g.pods {
+		if !g.pods[i].Terminated {
+			list = append(list, Endpoint{g, int32(i)})
+		}
+	}
+	return list
+}
+
+// Nodes returns the nodes, sorted by name.
+func (g *Graph) Nodes() []Endpoint {
+	list := make([]Endpoint, len(g.nodes))
+	for i := range list {
+		list[i] = Endpoint{g, g.first.node + int32(i)}
+	}
+	return list
+}
+
+// Outside returns one endpoint for each class of addresses outside the cluster
+// that the policies tell apart, in address order. IPv4 and IPv6 are apart.
+func (g *Graph) Outside() []Endpoint {
+	var list []Endpoint
+	sets := g.outside()
+	for i, set := range sets {
+		if !set.IsEmpty() {
+			list = append(list, Endpoint{g, g.first.addr + int32(i)})
+		}
+	}
+	first := func(e Endpoint) netip.Addr { return sets[e.id-g.first.addr].First() }
+	slices.SortFunc(list, func(a, b Endpoint) int { return first(a).Compare(first(b)) })
+	return list
+}
+
+// Addr returns the pod or the node that has address a, or else the endpoint
+// that stands for a and for every other address outside the cluster that no
+// policy tells apart from it. It is an error if several pods have the address,
+// or if a is not valid or has a zone.
+func (g *Graph) Addr(a netip.Addr) (Endpoint, error) {
+	a = a.Unmap()
+	if !a.IsValid() || a.Zone() != "" {
+		return Endpoint{}, fmt.Errorf("%q is not an address without zone", a)
+	}
+	switch ids := g.owners()[a]; len(ids) {
+	case 0:
+		return Endpoint{g, g.first.addr + 2*int32(g.partition.Class(a)) + int32(familyOf(a).index())}, nil
+	case 1:
+		return Endpoint{g, ids[0]}, nil
+	default:
+		return Endpoint{}, fmt.Errorf("several endpoints have address %s: %s", a, g.list(ids))
+	}
+}
+
+// MustLookup is like Lookup but panics where Lookup returns an error.
+// It is for tests.
+func (g *Graph) MustLookup(text string) Endpoint {
+	e, err := g.Lookup(text)
+	if err != nil {
+		panic("reach: " + err.Error())
+	}
+	return e
+}
+
+// Lookup returns the endpoint that text names:
+//
+//	shop/web            the pod of this name, or the workload of this name
+//	pod:shop/web        the pod
+//	deploy:shop/web     the workload; also rs, sts, ds, job, cj, rc
+//	replica:shop/web    another pod of the same workload
+//	node:n1             the node
+//	node-of:shop/web    the node that the pod runs on, known or not
+//	203.0.113.9         the address, see Addr
+//
+// A workload stands for its pods. If the cluster holds them itself, Lookup
+// returns the first, as long as the policies tell none of them apart.
+//
+// A name that the cluster does not hold is an error that lists the nearest
+// names, and an ambiguous one an error that lists the candidates.
+func (g *Graph) Lookup(text string) (Endpoint, error) {
+	id, err := g.lookup(text)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return Endpoint{g, id}, nil
+}
+
+func (g *Graph) lookup(text string) (int32, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		e, err := g.Addr(a)
+		return e.id, err
+	}
+	prefix, rest, ok := strings.Cut(text, ":")
+	if !ok {
+		return g.lookupPod(text, "")
+	}
+	switch prefix {
+	case "node":
+		if e, ok := g.node(rest); ok {
+			return e, nil
+		}
+		return 0, g.unknown("node", "node:", rest)
+	case "node-of":
+		id, err := g.lookup(rest)
+		if err != nil {
+			return 0, err
+		}
+		return g.nodeUnder(id, rest)
+	case "replica":
+		id, err := g.lookup(rest)
+		if err != nil {
+			return 0, err
+		}
+		if e, ok := g.replica(Endpoint{g, id}); ok {
+			return e.id, nil
+		}
+		return 0, fmt.Errorf("%s is not a workload that stands for its pods, so it has no replica", rest)
+	}
+	if kind, ok := kindOf(prefix); ok {
+		return g.lookupPod(rest, kind)
+	}
+	return 0, fmt.Errorf("%q names no kind of endpoint; want pod, deploy, rs, sts, ds, job, cj, rc, replica, node or node-of", prefix)
+}
+
+// shortKinds are the names of kinds in front of a colon, as kubectl has them.
+var shortKinds = [...]struct{ short, kind string }{
+	{"pod", "Pod"},
+	{"deploy", "Deployment"},
+	{"rs", "ReplicaSet"},
+	{"sts", "StatefulSet"},
+	{"ds", "DaemonSet"},
+	{"job", "Job"},
+	{"cj", "CronJob"},
+	{"rc", "ReplicationController"},
+}
+
+func kindOf(short string) (string, bool) {
+	for _, k := range shortKinds {
+		if k.short == short {
+			return k.kind, true
+		}
+	}
+	return "", false
+}
+
+func shortOf(kind string) string {
+	for _, k := range shortKinds {
+		if k.kind == kind {
+			return k.short
+		}
+	}
+	panic("reach: unknown kind " + kind)
+}
+
+// lookupPod finds a pod or workload of the given kind, or of any if kind is
+// empty.
+func (g *Graph) lookupPod(text, kind string) (int32, error) {
+	ns, name, ok := strings.Cut(text, "/")
+	if !ok || ns == "" || name == "" {
+		return 0, fmt.Errorf("%q is neither namespace/name nor an address", text)
+	}
+	found := g.named(types.NamespacedName{Namespace: ns, Name: name}, kind)
+	switch {
+	case len(found) == 0:
+		what, prefix := "pod or workload", ""
+		if kind != "" {
+			what, prefix = kind, shortOf(kind)+":"
+		}
+		return 0, g.unknown(what, prefix, text)
+	case len(found) > 1:
+		var all []int32
+		for _, ids := range found {
+			all = append(all, ids...)
+		}
+		return 0, fmt.Errorf("%s is ambiguous: %s", text, g.list(all))
+	}
+	ids := found[0]
+	for _, id := range ids[1:] {
+		if g.toldApart(ids[0], id) {
+			return 0, fmt.Errorf("the policies tell the pods of %s apart; name one: %s", text, g.list(ids))
+		}
+	}
+	return ids[0], nil
+}
+
+// named returns the pods and workloads of a name: for each object of that name
+// what stands for it.
+func (g *Graph) named(name types.NamespacedName, kind string) [][]int32 {
+	var found [][]int32
+	i, _ := slices.BinarySearchFunc(g.pods, name, func(p policy.Pod, name types.NamespacedName) int {
+		return cmp.Or(cmp.Compare(p.Name.Namespace, name.Namespace), cmp.Compare(p.Name.Name, name.Name))
+	})
+	for ; i < len(g.pods) && g.pods[i].Name == name; i++ {
+		if kind == "" || kind == g.pods[i].Kind {
+			found = append(found, []int32{int32(i)})
+		}
+	}
+	owned := g.owned()[name]
+	for _, o := range owned {
+		if kind == "" || kind == o.kind {
+			found = append(found, o.pods)
+		}
+	}
+	return found
+}
+
+// toldApart reports whether some policy tells the pods apart.
+func (g *Graph) toldApart(a, b int32) bool {
+	x, y := g.ends[a], g.ends[b]
+	x.host, y.host = 0, 0
+	return x != y
+}
+
+func (g *Graph) node(name string) (int32, bool) {
+	i, ok := slices.BinarySearchFunc(g.nodes, name, func(n policy.Node, name string) int { return cmp.Compare(n.Name, name) })
+	return g.first.node + int32(i), ok
+}
+
+// nodeUnder returns the node that a pod runs on.
+func (g *Graph) nodeUnder(id int32, text string) (int32, error) {
+	kind, i := g.kind(id)
+	if kind != podEnd {
+		return 0, fmt.Errorf("%s is not a pod, so it has no node", text)
+	}
+	if name := g.pods[i].Node; name != "" {
+		n, _ := g.node(name)
+		return n, nil
+	}
+	n, _ := slices.BinarySearch(g.ownNodes, i)
+	return g.first.ownNode + int32(n), nil
+}
+
+// replica returns another pod of the workload e, if e is one.
+func (g *Graph) replica(e Endpoint) (Endpoint, bool) {
+	n, ok := slices.BinarySearch(g.replicas, e.id)
+	return Endpoint{g, g.first.replica + int32(n)}, ok
+}
+
+// nameOf returns the text of an endpoint.
+func (g *Graph) nameOf(id int32) string {
+	switch kind, i := g.kind(id); kind {
+	case podEnd:
+		p := &g.pods[i]
+		if len(g.named(p.Name, "")) > 1 {
+			return shortOf(p.Kind) + ":" + p.Name.String()
+		}
+		return p.Name.String()
+	case replicaEnd:
+		return "replica:" + g.nameOf(g.replicas[i])
+	case nodeEnd:
+		return "node:" + g.nodes[i].Name
+	case ownNodeEnd:
+		return "node-of:" + g.nameOf(g.ownNodes[i])
+	default:
+		return g.classSet(i).String()
+	}
+}
+
+func (g *Graph) list(ids []int32) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = g.nameOf(id)
+		if kind, j := g.kind(id); kind == podEnd {
+			names[i] = shortOf(g.pods[j].Kind) + ":" + g.pods[j].Name.String()
+		}
+	}
+	const most = 10
+	if n := len(names) - most; n > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(names, ", ")
+}
+
+// unknown says that nothing has a name, and which names are near.
+func (g *Graph) unknown(what, prefix, name string) error {
+	near := g.nearest(prefix, name)
+	if len(near) == 0 {
+		return fmt.Errorf("the cluster has no %s %s, and no name like it", what, name)
+	}
+	return fmt.Errorf("the cluster has no %s %s; did you mean %s?", what, name, strings.Join(near, " or "))
+}
+
+// nearest returns up to three names that text may have meant, nearest first.
+func (g *Graph) nearest(prefix, text string) []string {
+	type candidate struct {
+		distance int
+		name     string
+	}
+	var all []candidate
+	most := max(2, len(text)/3)
+	add := func(name string) {
+		if d := distance(text, name, most); d <= most {
+			all = append(all, candidate{d, prefix + name})
+		}
+	}
+	if prefix == "node:" {
+		for i := range g.nodes {
+			add(g.nodes[i].Name)
+		}
+	} else {
+		kind, _ := kindOf(strings.TrimSuffix(prefix, ":"))
+		for i := range g.pods {
+			if kind == "" || kind == g.pods[i].Kind {
+				add(g.pods[i].Name.String())
+			}
+		}
+		for name, owned := range g.owned() {
+			for _, o := range owned {
+				if kind == "" || kind == o.kind {
+					add(name.String())
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
+	})
+	all = slices.Compact(all)
+	var names []string
+	for _, c := range all[:min(3, len(all))] {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// distance returns the number of bytes to insert, delete or replace to make b
+// of a, or a number above most if it is above most.
+func distance(a, b string, most int) int {
+	if d := len(a) - len(b); d > most || -d > most {
+		return most + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,113 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/polreach/polreach/cidr"
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/selector"
+)
+
+// warnings returns what is suspicious about what the policies mean together
+// with the pods.
+func (co *compiler) warnings() []policy.Warning {
+	var list []policy.Warning
+	known, unknown := co.knownAddrs()
+	for i, p := range co.model.Policies {
+		warn := func(code, field, format string, args ...any) {
+			list = append(list, policy.Warning{Place: p.Place(field), Code: code, Text: fmt.Sprintf(format, args...)})
+		}
+		if !co.selects[i] {
+			warn("selects-nothing", "spec.podSelector", "the policy selects no pod, so it has no effect")
+		}
+		for _, d := range directions {
+			for r, rule := range p.Half(d).Rules {
+				at := fmt.Sprintf("spec.%s[%d]", d, r)
+				for j, peer := range rule.Peers {
+					b, ok := peer.(policy.Block)
+					if !ok || co.profile.IPBlockSkipsPods {
+						continue
+					}
+					field := fmt.Sprintf("%s.%s[%d].ipBlock", at, peerField(d), j)
+					if unknown != nil {
+						warn("unknown-address", field, "the addresses of some pods are not known, such as that of %s %s; the block is taken to hold none of them", unknown.Kind, unknown.Name)
+					}
+					for k, all := range everything {
+						if known[k] && b.Addrs.Equal(all) {
+							warn("block-holds-pods", field, "the block also holds the addresses of the cluster's pods")
+						}
+					}
+				}
+				for j, it := range rule.Ports {
+					if it.Name != "" && !co.resolves(i, d, rule, it) {
+						warn("unresolved-port-name", fmt.Sprintf("%s.ports[%d].port", at, j),
+							"no pod that the rule could concern declares a port %s", it)
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+// everything is all addresses of each of families.
+var everything = [...]cidr.Set{
+	cidr.Of(netip.MustParsePrefix("0.0.0.0/0")),
+	cidr.Of(netip.MustParsePrefix("::/0")),
+}
+
+// knownAddrs reports of which families pods have known addresses, and returns
+// a pod that has none, if there is one.
+func (co *compiler) knownAddrs() (known [2]bool, unknown *policy.Pod) {
+	for i := range co.model.Pods {
+		if co.groupOf[i] < 0 {
+			continue // policies see no pod here
+		}
+		p := &co.model.Pods[i]
+		if len(p.Addrs) == 0 && unknown == nil {
+			unknown = p
+		}
+		for _, a := range p.Addrs {
+			known[familyOf(a).index()] = true
+		}
+	}
+	return known, unknown
+}
+
+// resolves reports whether some pod that a rule of the i'th policy could
+// concern declares the port that item names.
+func (co *compiler) resolves(i int, d policy.Direction, rule policy.Rule, item policy.PortItem) bool {
+	name := co.portNames.ids[nameKey(item)]
+	if d == policy.Ingress {
+		p := co.policies[i]
+		return slices.ContainsFunc(co.groups, func(g group) bool {
+			return g.ns == p.ns && co.labels.In(selector.Class(g.label), int(p.pods)) &&
+				slices.ContainsFunc(co.dialects.values[g.dialect], func(m portMeaning) bool { return m.name == name })
+		})
+	}
+	peers := co.peerList(rule.Peers)
+	for _, number := range co.numbers[name] {
+		receivers := co.receivers[portMeaning{name, number}]
+		if co.peerLists.values[peers].anyone || intersect(co.members[peers], receivers) {
+			return true
+		}
+	}
+	return false
+}
+
+// intersect reports whether two ascending lists have an element in common.
+func intersect(a, b []int32) bool {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			return true
+		}
+	}
+	return false
+}
