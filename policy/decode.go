@@ -305,24 +305,30 @@ func nearest(s string, names []string) string {
 	return hint
 }
 
-// distance returns how many letters have to be inserted, deleted or replaced
-// to make b of a.
+// distance returns how many letters of a have to be inserted, deleted or
+// replaced, or swapped with the next one, to get b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1) // row[j] is the distance of a[:i] and b[:j]
-	for j := range row {
-		row[j] = j
+	var rows [3][]int // the distances of a[:i-1], a[:i] and a[:i+1] from each b[:j]
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+	}
+	for j := range rows[1] {
+		rows[1][j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		before, row, next := rows[0], rows[1], rows[2]
+		next[0] = i + 1
 		for j := range len(b) {
-			replaced := diagonal
+			replaced := row[j]
 			if a[i] != b[j] {
 				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+			next[j+1] = min(replaced, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		rows = [3][]int{row, next, before}
 	}
-	return row[len(b)]
+	return rows[1][len(b)]
 }

@@ -109,25 +109,26 @@ func (r *report) podStatus(at *field.Path, status *corev1.PodStatus) {
 	default:
 		r.notSupported(at.Child("phase"), string(status.Phase), "Pending", "Running", "Succeeded", "Failed", "Unknown")
 	}
-	for _, a := range hostIPs(status) {
-		r.addr(at.Child(a.field), a.text)
+	for i, text := range hostIPs(status) {
+		r.addr(ipPath(at, "hostIP", len(status.HostIPs), i), text)
 	}
-	podIPs := podIPs(status)
+	ips := podIPs(status)
 	seen := map[netip.Addr]bool{}
 	families := map[bool]int{}
-	for _, a := range podIPs {
-		addr, ok := r.addr(at.Child(a.field), a.text)
+	for i, text := range ips {
+		at := ipPath(at, "podIP", len(status.PodIPs), i)
+		addr, ok := r.addr(at, text)
 		if !ok {
 			continue
 		}
 		if seen[addr] {
-			r.fail(at.Child(a.field), field.ErrorTypeDuplicate, "%q is listed twice", a.text)
+			r.fail(at, field.ErrorTypeDuplicate, "%q is listed twice", text)
 		}
 		seen[addr] = true
 		families[addr.Is4()]++
 	}
 	if families[true] > 1 || families[false] > 1 {
-		r.fail(at.Child("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", textsOf(podIPs))
+		r.fail(at.Child("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", ips)
 	}
 }
 
@@ -142,50 +143,45 @@ func (r *report) node(n *corev1.Node) {
 	}
 }
 
-// A statusAddr is an address in the status of a pod.
-type statusAddr struct {
-	field string // in the status
-	text  string
-}
-
-func textsOf(addrs []statusAddr) []string {
-	texts := make([]string, len(addrs))
-	for i, a := range addrs {
-		texts[i] = a.text
-	}
-	return texts
-}
-
 // podIPs returns the addresses of a pod. The list counts, if there is one; the
 // single address is from older clusters.
-func podIPs(status *corev1.PodStatus) []statusAddr {
-	var addrs []statusAddr
+func podIPs(status *corev1.PodStatus) []string {
+	if len(status.PodIPs) == 0 && status.PodIP != "" {
+		return []string{status.PodIP}
+	}
+	ips := make([]string, len(status.PodIPs))
 	for i, ip := range status.PodIPs {
-		addrs = append(addrs, statusAddr{field.NewPath("podIPs").Index(i).String(), ip.IP})
+		ips[i] = ip.IP
 	}
-	if len(addrs) == 0 && status.PodIP != "" {
-		addrs = []statusAddr{{"podIP", status.PodIP}}
-	}
-	return addrs
+	return ips
 }
 
 // hostIPs returns the addresses of a pod's node, chosen as by podIPs.
-func hostIPs(status *corev1.PodStatus) []statusAddr {
-	var addrs []statusAddr
+func hostIPs(status *corev1.PodStatus) []string {
+	if len(status.HostIPs) == 0 && status.HostIP != "" {
+		return []string{status.HostIP}
+	}
+	ips := make([]string, len(status.HostIPs))
 	for i, ip := range status.HostIPs {
-		addrs = append(addrs, statusAddr{field.NewPath("hostIPs").Index(i).String(), ip.IP})
+		ips[i] = ip.IP
 	}
-	if len(addrs) == 0 && status.HostIP != "" {
-		addrs = []statusAddr{{"hostIP", status.HostIP}}
-	}
-	return addrs
+	return ips
 }
 
-// parsed returns the addresses of the status of a pod without errors.
-func parsed(addrs []statusAddr) []netip.Addr {
+// ipPath returns where the i'th of the addresses called name stands, of which
+// the list of them has n.
+func ipPath(at *field.Path, name string, n, i int) *field.Path {
+	if n == 0 {
+		return at.Child(name)
+	}
+	return at.Child(name + "s").Index(i)
+}
+
+// parsed returns the addresses that texts describe.
+func parsed(texts []string) []netip.Addr {
 	var all []netip.Addr
-	for _, a := range addrs {
-		if addr, ok := parseAddr(a.text); ok {
+	for _, s := range texts {
+		if addr, ok := parseAddr(s); ok {
 			all = append(all, addr)
 		}
 	}

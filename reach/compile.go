@@ -390,20 +390,21 @@ func (co *compiler) makeEnds() {
 	// Hosts: the nodes, then one for each pod and replica whose node is not
 	// known, then one for each endpoint outside.
 	unknown := int32(len(nodes))
-	host := func() int32 { unknown++; return unknown - 1 }
-
 	co.ends = make([]end, 0, len(pods)+len(nodes)+2*co.addrs.Len())
-	for i := range pods {
-		h, ok := co.nodeIndex[pods[i].Node]
-		if !ok {
-			h = host()
+	hostOf := func(p *policy.Pod) int32 {
+		if h, ok := co.nodeIndex[p.Node]; ok {
+			return h
 		}
-		co.ends = append(co.ends, co.podEnd(i, h))
+		unknown++
+		return unknown - 1
+	}
+	for i := range pods {
+		co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i])))
 	}
 	co.first.replica = int32(len(co.ends))
 	for i := range pods {
 		if isWorkload(&pods[i]) {
-			co.ends = append(co.ends, co.podEnd(i, host()))
+			co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i])))
 		}
 	}
 	co.first.node = int32(len(co.ends))
@@ -424,7 +425,8 @@ func (co *compiler) makeEnds() {
 	for c := range int32(co.addrs.Len()) {
 		s := co.seat(seat{kind: addrSeat, spot: c})
 		for _, fam := range families {
-			co.ends = append(co.ends, end{class: [2]int32{s, s}, host: host(), flags: fam.flag()})
+			co.ends = append(co.ends, end{class: [2]int32{s, s}, host: unknown, flags: fam.flag()})
+			unknown++
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (g *Graph) actor(p Profile, id int32) actor {
 	case ownNodeEnd:
 		a.node = true
 	case outsideEnd:
-		a.addrs = []netip.Addr{g.outside()[i].First()}
+		a.addrs = g.samples()[i : i+1]
 	}
 	return a
 }

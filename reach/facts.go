@@ -30,6 +30,7 @@ type facts struct {
 	owned   func() map[types.NamespacedName][]ownedPods // by the name of the owner
 	owners  func() map[netip.Addr][]int32               // which pods and nodes have an address
 	outside func() []cidr.Set                           // by endpoint: the class less the addresses of pods and nodes
+	samples func() []netip.Addr                         // an address of classSet of each
 }
 
 // ownedPods are the pods of a workload that the cluster holds itself.
@@ -66,6 +67,7 @@ func (co *compiler) graph() *Graph {
 	f.owned = sync.OnceValue(f.findOwned)
 	f.owners = sync.OnceValue(f.findOwners)
 	f.outside = sync.OnceValue(f.findOutside)
+	f.samples = sync.OnceValue(f.findSamples)
 	return &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
 }
 
@@ -83,8 +85,8 @@ func (co *compiler) trimLabels() {
 		c := co.labels.Class(i)
 		if trimmed[c] == nil {
 			trimmed[c] = make(map[string]string)
-			for k := range keys {
-				if v, ok := co.model.Pods[i].Labels[k]; ok {
+			for k, v := range co.model.Pods[i].Labels {
+				if keys[k] {
 					trimmed[c][k] = v
 				}
 			}
@@ -149,6 +151,14 @@ func (f *facts) findOutside() []cidr.Set {
 		sets[i] = f.classSet(int32(i)).Minus(inside)
 	}
 	return sets
+}
+
+func (f *facts) findSamples() []netip.Addr {
+	samples := make([]netip.Addr, 2*f.partition.Len())
+	for i := range samples {
+		samples[i] = f.classSet(int32(i)).First()
+	}
+	return samples
 }
 
 // classSet returns the addresses that the i'th endpoint outside shares with

@@ -159,8 +159,8 @@ func (n *naive) withAddr(a netip.Addr) []naiveEnd {
 			hosts = append(hosts, e)
 		}
 	}
-	for _, node := range n.c.Nodes {
-		if e := n.nodeEnd("node:" + node.Name); slices.Contains(e.addrs, a) {
+	for _, id := range n.nodeIDs() {
+		if e := n.nodeEnd(id); slices.Contains(e.addrs, a) {
 			nodes = append(nodes, e)
 		}
 	}
@@ -525,10 +525,30 @@ func (n *naive) podEnd(pod *corev1.Pod) naiveEnd {
 	id := "pod:" + rawNamespace(pod.ObjectMeta) + "/" + pod.Name
 	e := n.templateEnd(id, rawNamespace(pod.ObjectMeta), pod.Labels, &pod.Spec)
 	e.dead = isTerminated(pod)
+	if pod.Spec.NodeName == "" {
+		e.node = n.nodeOfHost(pod, e.node)
+	}
 	if addrs := statusAddrs(pod); len(addrs) > 0 {
 		e.addrs = addrs
 	}
 	return e
+}
+
+// nodeOfHost returns the one node that has an address which the pod reports as
+// that of its host, or else unknown (SEM-213).
+func (n *naive) nodeOfHost(pod *corev1.Pod, unknown string) string {
+	var hosts []string
+	for _, id := range n.nodeIDs() {
+		for _, a := range rawHostIPs(pod) {
+			if slices.Contains(n.nodeAddrs(id), a) && !slices.Contains(hosts, id) {
+				hosts = append(hosts, id)
+			}
+		}
+	}
+	if len(hosts) != 1 {
+		return unknown
+	}
+	return hosts[0]
 }
 
 // isTerminated: the pod has terminated (SEM-222). A pod that is being deleted has
@@ -550,13 +570,7 @@ func statusAddrs(pod *corev1.Pod) []netip.Addr {
 	if !pod.Spec.HostNetwork || len(addrs) > 0 {
 		return addrs
 	}
-	for _, ip := range pod.Status.HostIPs {
-		addrs = append(addrs, rawAddr(ip.IP))
-	}
-	if len(addrs) == 0 && pod.Status.HostIP != "" {
-		addrs = append(addrs, rawAddr(pod.Status.HostIP))
-	}
-	return addrs
+	return rawHostIPs(pod)
 }
 
 // templateEnd returns the end of a pod of which only labels and spec are
@@ -588,7 +602,8 @@ func (n *naive) nodeEnd(id string) naiveEnd {
 }
 
 // nodeAddrs returns the internal and external addresses of the node with this
-// id (SEM-113, SEM-424).
+// id (SEM-113), or if no Node object has any, those that its live pods report
+// (SEM-213).
 func (n *naive) nodeAddrs(id string) []netip.Addr {
 	var addrs []netip.Addr
 	for _, node := range n.c.Nodes {
@@ -600,6 +615,46 @@ func (n *naive) nodeAddrs(id string) []netip.Addr {
 				addrs = append(addrs, rawAddr(a.Address))
 			}
 		}
+	}
+	if len(addrs) > 0 {
+		return addrs
+	}
+	for _, pod := range n.c.Pods {
+		if id == "node:"+pod.Spec.NodeName && !isTerminated(pod) {
+			addrs = append(addrs, rawHostIPs(pod)...)
+		}
+	}
+	return addrs
+}
+
+// nodeIDs returns the ids of the nodes that have an object or a live pod.
+func (n *naive) nodeIDs() []string {
+	var ids []string
+	for _, node := range n.c.Nodes {
+		ids = append(ids, "node:"+node.Name)
+	}
+	for _, pod := range n.c.Pods {
+		if pod.Spec.NodeName != "" && !isTerminated(pod) {
+			ids = append(ids, "node:"+pod.Spec.NodeName)
+		}
+	}
+	for _, w := range n.workloads() {
+		if w.template.Spec.NodeName != "" && n.standsForPods(w) {
+			ids = append(ids, "node:"+w.template.Spec.NodeName)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// rawHostIPs returns the addresses of its node that a pod reports.
+func rawHostIPs(pod *corev1.Pod) []netip.Addr {
+	var addrs []netip.Addr
+	for _, ip := range pod.Status.HostIPs {
+		addrs = append(addrs, rawAddr(ip.IP))
+	}
+	if len(addrs) == 0 && pod.Status.HostIP != "" {
+		addrs = append(addrs, rawAddr(pod.Status.HostIP))
 	}
 	return addrs
 }

@@ -117,7 +117,11 @@ func TestPropertyDependsOn(t *testing.T) {
 			"NamedPortFirst":         {{NamedPortFirst: true}},
 		} {
 			want := slices.ContainsFunc(others, func(p reach.Profile) bool {
-				return newNaive(c, p).allows(from, to, port, reach.AnyFamily) != v.Allowed
+				other := newNaive(c, p)
+				if !other.knows(from) || !other.knows(to) {
+					t.Skip("an address that belongs to several ends of the other profile")
+				}
+				return other.allows(from, to, port, reach.AnyFamily) != v.Allowed
 			})
 			if got := slices.Contains(v.DependsOn, field); got != want {
 				t.Fatalf("depends on %s: got %v, want %v\n%v", field, got, want, v)
