@@ -157,7 +157,7 @@ func (d *decoder) decode(p *fieldPath, v *value, out reflect.Value, reads fields
 		}
 		return
 	case *metav1.FieldsV1:
-		to.Raw = slices.Clone(d.json[v.at:v.end])
+		to.SetRawBytes(slices.Clone(d.json[v.at:v.end]))
 		return
 	}
 	switch out.Kind() {

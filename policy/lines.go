@@ -46,17 +46,18 @@ func (f *file) line(n int) []byte {
 // A document is one document of a file.
 type document struct {
 	file    *file
-	at, end int    // file.text[at:end] is the document; at begins a line
-	content int    // where its value begins
-	root    *value // its value
-	json    []byte // what root is the tree of
-	isJSON  bool   // json is the text of the file
-	faults  []finding
+	at, end int       // file.text[at:end] is the document; at begins a line
+	content int       // where its value begins
+	root    *value    // its value
+	json    []byte    // what root is the tree of
+	isJSON  bool      // json is the text of the file
+	faults  []finding // of JSON, found when it was split
 
 	// Of YAML, nodes know the lines. They are made when first asked for.
-	asked  bool
-	top    *yaml.Node
-	starts []int // of the lines as YAML counts them; nil if that is how the file does
+	asked   bool
+	top     *yaml.Node
+	nodeErr error // why there are none; it is about d.padded
+	starts  []int // of the lines as YAML counts them; nil if that is how the file does
 }
 
 func (d *document) text() []byte { return d.file.text[d.at:d.end] }
@@ -65,7 +66,7 @@ func (d *document) text() []byte { return d.file.text[d.at:d.end] }
 func (d *document) node() *yaml.Node {
 	if !d.asked && !d.isJSON {
 		d.asked = true
-		d.top, _ = parseNodes(yaml.NewDecoder(bytes.NewReader(d.text())))
+		d.top, d.nodeErr = parseNodes(yaml.NewDecoder(bytes.NewReader(d.padded())))
 		d.starts = unusualStarts(d.text())
 	}
 	return d.top
@@ -82,7 +83,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 // unusualStarts returns where the lines of text begin if YAML 1.1 ends lines
 // in it where editors do not: at U+0085, U+2028 or U+2029.
 func unusualStarts(text []byte) []int {
-	if !bytes.ContainsAny(text, "\u0085\u2028\u2029") {
+	unusual := []string{"\u0085", "\u2028", "\u2029"}
+	if !slices.ContainsFunc(unusual, func(end string) bool { return bytes.Contains(text, []byte(end)) }) {
 		return nil
 	}
 	starts := []int{0}
@@ -104,18 +106,18 @@ func unusualStarts(text []byte) []int {
 	return starts
 }
 
-// yamlLine returns the line of the file that is line n of the document for the
-// YAML libraries.
+// yamlLine returns the line of the file that is line n of d.padded for the YAML
+// libraries.
 func (d *document) yamlLine(n int) int {
 	d.node()
-	at := d.end
+	n = max(n-2, 0) // lines of d before it
 	switch {
 	case d.starts == nil:
-		return min(d.file.lineAt(d.at)+n-1, len(d.file.starts))
-	case n-1 < len(d.starts):
-		at = d.at + d.starts[n-1]
+		return min(d.file.lineAt(d.at)+n, len(d.file.starts))
+	case n < len(d.starts):
+		return d.file.lineAt(d.at + d.starts[n])
 	}
-	return d.file.lineAt(at)
+	return d.file.lineAt(d.end)
 }
 
 // lineOf returns the line of v, whose node is n if it is known.
@@ -289,12 +291,12 @@ func (x *indexer) walk(path string, t reflect.Type, v *value, n *yaml.Node) {
 			x.add(path+"["+strconv.Itoa(i)+"]", x.doc.lineOf(&v.items[i], item), t.Elem(), &v.items[i], item)
 		}
 	case t.Kind() == reflect.Map && v.kind == objectValue:
-		x.members(v, n, func(m *member, line int, n *yaml.Node) {
+		members(x.doc, v, n, func(m *member, line int, n *yaml.Node) {
 			x.add(path+"["+m.name+"]", line, t.Elem(), &m.value, n)
 		})
 	case t.Kind() == reflect.Struct && v.kind == objectValue:
 		fields := x.types.of(t)
-		x.members(v, n, func(m *member, line int, n *yaml.Node) {
+		members(x.doc, v, n, func(m *member, line int, n *yaml.Node) {
 			at := m.name
 			if path != "" {
 				at = path + "." + m.name
@@ -318,20 +320,19 @@ func (x *indexer) add(path string, line int, t reflect.Type, v *value, n *yaml.N
 	x.walk(path, t, v, n)
 }
 
-// members calls f for each member of v with its line and the node of its value.
-func (x *indexer) members(v *value, n *yaml.Node, f func(m *member, line int, n *yaml.Node)) {
-	if n == nil {
-		for i := range v.members {
-			m := &v.members[i]
-			f(m, x.doc.file.lineAt(m.at), nil)
-		}
-		return
+// members calls f for each member of v whose line is known, with the node of its
+// value.
+func members(d *document, v *value, n *yaml.Node, f func(m *member, line int, n *yaml.Node)) {
+	var entries map[string]entry
+	if n != nil {
+		entries = entriesOf(n)
 	}
-	entries := entriesOf(n)
 	for i := range v.members {
 		m := &v.members[i]
 		if e, ok := entries[m.name]; ok {
-			f(m, x.doc.yamlLine(e.key.Line), e.value)
+			f(m, d.yamlLine(e.key.Line), e.value)
+		} else if d.isJSON {
+			f(m, d.file.lineAt(m.at), nil)
 		}
 	}
 }

@@ -104,6 +104,7 @@ func (c *Cluster) Model() (*Model, error) {
 		objects: c.objects(),
 		byKey:   map[objectKey]*object{},
 		hostIPs: map[string][]netip.Addr{},
+		strays:  map[types.NamespacedName][]netip.Addr{},
 	}
 	if err := b.inspect(); err != nil {
 		return nil, err
@@ -127,8 +128,9 @@ type modelBuilder struct {
 	cluster *Cluster
 	objects []object // sorted
 	byKey   map[objectKey]*object
-	hostIPs map[string][]netip.Addr // of nodes, as their pods know them
-	missing []string                // namespaces without object, sorted
+	hostIPs map[string][]netip.Addr               // of nodes, as their pods know them
+	strays  map[types.NamespacedName][]netip.Addr // of pods that name no node, the addresses of the node
+	missing []string                              // namespaces without object, sorted
 	model   Model
 }
 
@@ -136,6 +138,7 @@ type modelBuilder struct {
 type object struct {
 	metav1.Object
 	key    objectKey
+	text   string  // what it holds, if others have its name
 	source *source // nil if it was not read from a file
 	policy *Policy // the normal form of a NetworkPolicy
 }
@@ -169,20 +172,40 @@ func (c *Cluster) objects() []object {
 	return all
 }
 
-// appendObjects appends the objects of one kind, sorted by name.
+// appendObjects appends the objects of one kind, sorted by name, and names
+// those that have only a prefix. Objects of one name or prefix are sorted, and
+// numbered, by what they hold and not by where they stand.
 func appendObjects[T any, P interface {
 	*T
 	metav1.Object
 }](all []object, c *Cluster, objs []P) []object {
 	n := len(all)
+	count := map[types.NamespacedName]int{}
 	for _, obj := range objs {
 		if obj != nil {
 			name := types.NamespacedName{Namespace: namespaceOf(obj), Name: nameOf(obj)}
 			all = append(all, object{Object: obj, key: objectKey{kindOf(obj), name}, source: c.sources[obj]})
+			count[name]++
 		}
 	}
-	generateNames(all[n:])
-	slices.SortStableFunc(all[n:], func(a, b object) int { return compareNames(a.key.name, b.key.name) })
+	objects := all[n:]
+	for i := range objects {
+		if o := &objects[i]; count[o.key.name] > 1 {
+			o.text = textOf(o.Object)
+		}
+	}
+	slices.SortFunc(objects, func(a, b object) int {
+		return cmp.Or(compareNames(a.key.name, b.key.name), strings.Compare(a.text, b.text), compareSources(a, b))
+	})
+	number := map[types.NamespacedName]int{}
+	for i := range objects {
+		o := &objects[i]
+		if prefix := o.GetGenerateName(); o.GetName() == "" && prefix != "" {
+			number[o.key.name]++
+			o.key.name.Name = fmt.Sprintf("%s#%d", prefix, number[o.key.name])
+		}
+	}
+	slices.SortStableFunc(objects, func(a, b object) int { return compareNames(a.key.name, b.key.name) })
 	return all
 }
 
@@ -198,30 +221,6 @@ func compareSources(a, b object) int {
 		return 1
 	}
 	return 0
-}
-
-// generateNames names those of the objects, which are of one kind, that have
-// only a prefix. Objects that share one are numbered by what they hold, not by
-// where they stand.
-func generateNames(objs []object) {
-	type draft struct {
-		*object
-		text string
-	}
-	drafts := map[types.NamespacedName][]draft{}
-	for i := range objs {
-		if o := &objs[i]; o.GetName() == "" && o.GetGenerateName() != "" {
-			drafts[o.key.name] = append(drafts[o.key.name], draft{o, textOf(o.Object)})
-		}
-	}
-	for _, same := range drafts {
-		slices.SortStableFunc(same, func(a, b draft) int {
-			return cmp.Or(strings.Compare(a.text, b.text), compareSources(*a.object, *b.object))
-		})
-		for i, d := range same {
-			d.key.name.Name = fmt.Sprintf("%s#%d", d.GetGenerateName(), i+1)
-		}
-	}
 }
 
 // textOf returns a text that tells obj from objects that differ in anything
@@ -298,8 +297,16 @@ func (b *modelBuilder) addPods() {
 		}
 		p := newPod(pod)
 		p.Name = o.key.name
-		if p.Node != "" && !p.Terminated {
-			b.hostIPs[p.Node] = append(b.hostIPs[p.Node], parsed(hostIPs(&pod.Status))...)
+		ips := parsed(hostIPs(&pod.Status))
+		if len(ips) == 0 && p.HostNetwork {
+			ips = p.Addrs // those of its node
+		}
+		switch {
+		case len(ips) == 0 || p.Terminated:
+		case p.Node == "":
+			b.strays[p.Name] = ips
+		default:
+			b.hostIPs[p.Node] = append(b.hostIPs[p.Node], ips...)
 		}
 		if direct, ok := o.controller(); ok {
 			owner := b.outermost(direct, pod.Labels)
@@ -427,8 +434,9 @@ func addedLabels(kind string) []string {
 	return nil
 }
 
-// addNodes adds the nodes, and gives pods on the network of a node its
-// addresses if theirs are unknown.
+// addNodes adds the nodes. It finds the node of pods that know only its
+// address, and gives pods on the network of a node its addresses if theirs are
+// unknown.
 func (b *modelBuilder) addNodes() {
 	nodes := map[string]Node{}
 	primary := map[string][]netip.Addr{} // of each node, at most one of each family
@@ -446,16 +454,34 @@ func (b *modelBuilder) addNodes() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		n := nodes[name]
-		if len(n.Addrs) == 0 {
-			n.Addrs = b.hostIPs[name]
-			slices.SortFunc(n.Addrs, netip.Addr.Compare)
-			n.Addrs = slices.Compact(n.Addrs)
-			primary[name] = onePerFamily(n.Addrs)
+		known := b.hostIPs[name]
+		slices.SortFunc(known, netip.Addr.Compare)
+		known = slices.Compact(known)
+		for _, a := range known {
+			if !slices.Contains(n.Addrs, a) {
+				n.Addrs = append(n.Addrs, a)
+			}
 		}
+		primary[name] = onePerFamily(append(primary[name], known...))
 		b.model.Nodes = append(b.model.Nodes, n)
 	}
+	holders := map[netip.Addr][]string{} // names of nodes
+	for _, n := range b.model.Nodes {
+		for _, a := range n.Addrs {
+			holders[a] = append(holders[a], n.Name)
+		}
+	}
 	for i := range b.model.Pods {
-		if p := &b.model.Pods[i]; p.HostNetwork && len(p.Addrs) == 0 {
+		p := &b.model.Pods[i]
+		if p.Kind == "Pod" && p.Node == "" {
+			for _, a := range b.strays[p.Name] {
+				if names := holders[a]; len(names) == 1 {
+					p.Node = names[0]
+					break
+				}
+			}
+		}
+		if p.HostNetwork && len(p.Addrs) == 0 {
 			p.Addrs = slices.Clone(primary[p.Node])
 		}
 	}

@@ -123,6 +123,9 @@ func TestModelPods(t *testing.T) {
 		{"SEM-221", `{status: {phase: Pending}}`, Pod{Pending: true}, "pending"},
 		{"SEM-223", `{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}, status: {phase: Running}}`, Pod{}, "terminating is not terminated"},
 		{"SEM-213", `{spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}`, Pod{Node: "n1"}, "its address is not that of its node"},
+		{"SEM-213", `{status: {hostIP: 192.168.0.1}}`, Pod{Node: "n1"}, "the address tells the node"},
+		{"SEM-213", `{status: {hostIPs: [{ip: "fd00::1"}, {ip: 203.0.113.1}]}}`, Pod{Node: "n1"}, "any address of the node does"},
+		{"SEM-213", `{status: {hostIP: 192.168.0.7}}`, Pod{}, "an address of no node that is known"},
 		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {podIPs: [{ip: 192.168.0.2}]}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "its own list counts"},
 		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIPs: [{ip: 192.168.0.2}, {ip: 192.168.0.3}]}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "one address of each family"},
 		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIP: 192.168.0.2}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "what the pod says of its node"},
@@ -239,16 +242,22 @@ func TestModelNodes(t *testing.T) {
 		{[]string{"Deployment d: {spec: {template: {spec: {nodeName: n1}}}}"}, []Node{{"n1", nil}}, "a template mentions it"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIPs: [{ip: 192.168.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "fd00::1")}}, "a pod knows its addresses"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Node n1: {}"}, []Node{{"n1", addrs("192.168.0.1")}}, "a pod knows the addresses that the object lacks"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"}, []Node{{"n1", addrs("192.168.0.1")}}, "the object counts"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2")}}, "what a pod knows counts beside the object"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Pod r: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2")}}, "several pods, each address once"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {phase: Failed, hostIP: 192.168.0.2}}"}, []Node{{"n1", nil}}, "what a terminated pod knew may be out of date"},
 		{[]string{"Pod p: {status: {hostIP: 192.168.0.2}}"}, nil, "an address without a name"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {status: {hostIP: 192.168.0.2}}"}, []Node{{"n1", addrs("192.168.0.2")}}, "an address that belongs to a name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
 			assert.Equal(t, tt.want, modelOf(t, tt.objects...).Nodes)
 		})
 	}
+	t.Run("an address of two nodes tells neither", func(t *testing.T) {
+		const addr = ": {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"
+		m := modelOf(t, "Node a"+addr, "Node b"+addr, "Pod p: {status: {hostIP: 192.168.0.1}}")
+		assert.Empty(t, m.Pods[0].Node)
+	})
 	t.Run("pods on its network share them", func(t *testing.T) {
 		m := modelOf(t, "Pod a: {spec: {nodeName: n1, hostNetwork: true}}", "Pod b: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}")
 		assert.Equal(t, addrs("192.168.0.2"), m.Pods[0].Addrs)
@@ -376,6 +385,16 @@ func TestModelGeneratesNames(t *testing.T) {
 		pods = append(pods, fmt.Sprint(p.Kind, " ", p.Name, " ", p.Node))
 	}
 	assert.Equal(t, []string{"Pod q/web-#1 ", "Pod x/web#1 ", "Deployment x/web-#1 ", "Pod x/web-#1 a", "Pod x/web-#2 b"}, pods)
+}
+
+// Managed fields can hold what is no JSON. That has no bearing on names.
+func TestModelGeneratesNamesWhateverIsManaged(t *testing.T) {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", ManagedFields: []metav1.ManagedFieldsEntry{
+		{FieldsV1: metav1.NewFieldsV1("{")},
+	}}}
+	m, err := (&Cluster{Pods: []*corev1.Pod{p, p.DeepCopy()}}).Model()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Pod web-#1", "Pod web-#2"}, cast(m))
 }
 
 func TestModelReturnsAllErrors(t *testing.T) {

@@ -34,20 +34,14 @@ func (s *manifest) locate() {
 	}
 }
 
-// line returns the line of the member called name, or else the first line.
-func (s *manifest) line(name string) int {
+// lines returns a function from the names of members to their lines. For names
+// that there are not, it returns the first line.
+func (s *manifest) lines() func(name string) int {
 	s.locate()
-	if s.node != nil {
-		if e, ok := entriesOf(s.node)[name]; ok {
-			return s.doc.yamlLine(e.key.Line)
-		}
-	}
-	for i := range s.value.members {
-		if m := &s.value.members[i]; m.name == name && s.doc.isJSON {
-			return s.doc.file.lineAt(m.at)
-		}
-	}
-	return s.doc.lineOf(s.value, s.node)
+	top := s.doc.lineOf(s.value, s.node)
+	lines := make(map[string]int)
+	members(s.doc, s.value, s.node, func(m *member, line int, _ *yaml.Node) { lines[m.name] = line })
+	return func(name string) int { return cmp.Or(lines[name], top) }
 }
 
 // name returns the kind and the name of s, as far as it tells them.
@@ -98,7 +92,7 @@ func (r *reading) object(s manifest) {
 			field: "kind",
 			code:  "accepted-kind",
 			text:  "left out of the answers, although a " + s.kind + " changes what can reach what",
-			line:  s.line("kind"),
+			line:  s.lines()("kind"),
 		}})
 		r.cluster.skip(full, 1)
 	case refused != nil:
@@ -106,7 +100,7 @@ func (r *reading) object(s manifest) {
 	case k == nil:
 		r.cluster.skip(full, 1)
 	default:
-		r.known(s, k)
+		r.load(s, k)
 	}
 }
 
@@ -115,7 +109,7 @@ func (r *reading) refuse(s manifest, why *refusal) {
 		field: why.field,
 		typ:   field.ErrorTypeNotSupported,
 		text:  why.text,
-		line:  s.line(why.field),
+		line:  s.lines()(why.field),
 	}})
 }
 
@@ -123,31 +117,35 @@ func (r *reading) refuse(s manifest, why *refusal) {
 // them.
 func (s *manifest) header() []finding {
 	var fs []finding
+	fault := func(name string, typ field.ErrorType, text string) {
+		at := name
+		if s.at != "" {
+			at = s.at + "." + name
+		}
+		fs = append(fs, finding{field: at, typ: typ, text: text, line: s.lines()(name)})
+	}
 	for _, h := range []struct {
 		name string
 		to   *string
 	}{{"apiVersion", &s.apiVersion}, {"kind", &s.kind}} {
-		at := h.name
-		if s.at != "" {
-			at = s.at + "." + h.name
-		}
 		m := s.value.member(h.name)
 		switch {
 		case m != nil && m.kind == textValue && m.text != "":
 			*h.to = m.text
 		case m != nil && m.kind != textValue && m.kind != nullValue:
-			fs = append(fs, finding{
-				field: at, typ: field.ErrorTypeTypeInvalid, line: s.line(h.name),
-				text: "want text, have " + m.String(),
-			})
+			fault(h.name, field.ErrorTypeTypeInvalid, "want text, have "+m.String())
 		case *h.to == "":
-			fs = append(fs, finding{
-				field: at, typ: field.ErrorTypeRequired, line: s.line(h.name),
-				text: h.name + " is not set: this is no Kubernetes object",
-			})
+			fault(h.name, field.ErrorTypeRequired, h.name+" is not set: this is no Kubernetes object")
 		}
 	}
+	if len(fs) == 0 && strings.ContainsFunc(s.kind, func(r rune) bool { return !isAlphanumeric(r) }) {
+		fault("kind", field.ErrorTypeInvalid, quote(s.kind)+" is no kind: want letters and digits")
+	}
 	return fs
+}
+
+func isAlphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
 // list reads the objects of a list. It returns false if s is something else.
@@ -157,34 +155,34 @@ func (r *reading) list(s manifest) bool {
 		return false
 	}
 	item := manifest{doc: s.doc}
-	known := kindOfItems == ""
-	if known && s.apiVersion != "v1" {
+	strict := kindOfItems == ""
+	if strict && s.apiVersion != "v1" {
 		r.refuse(s, &refusal{field: "apiVersion", text: quote(s.apiVersion) + " has no List: want apiVersion: v1"})
 		return true
 	}
-	if !known {
+	if !strict {
 		k, refused := lookUp(s.apiVersion, kindOfItems)
 		if refused != nil && !refused.accept {
 			r.refuse(s, refused)
 			return true
 		}
-		known = k != nil
+		strict = k != nil || refused != nil
 		item.apiVersion, item.kind = s.apiVersion, kindOfItems
 	}
 	items := s.value.member("items")
 	switch {
-	case !known && (items == nil || items.kind != listValue):
+	case !strict && (items == nil || items.kind != listValue):
 		return false // just a name that ends in List
 	case items == nil:
 		items = &value{}
 	}
 	var fs []finding
-	if known {
+	if strict {
 		fs = s.strayFields()
 	}
 	if items.kind != listValue && items.kind != nullValue {
 		fs = append(fs, finding{
-			field: "items", typ: field.ErrorTypeTypeInvalid, line: s.line("items"),
+			field: "items", typ: field.ErrorTypeTypeInvalid, line: s.lines()("items"),
 			text: "want a list, have " + items.String(),
 		})
 	}
@@ -217,19 +215,20 @@ func (r *reading) list(s manifest) bool {
 // meant to be the items.
 func (s *manifest) strayFields() []finding {
 	names := []string{"apiVersion", "items", "kind", "metadata"}
+	line := s.lines()
 	var fs []finding
 	for i := range s.value.members {
 		if name := s.value.members[i].name; !slices.Contains(names, name) {
 			f := unknownField(name, names)
-			f.field, f.typ, f.line = name, ErrorTypeUnknown, s.line(name)
+			f.field, f.line = name, line(name)
 			fs = append(fs, f)
 		}
 	}
 	return fs
 }
 
-// known reads an object of a kind that a Cluster holds.
-func (r *reading) known(s manifest, k *kind) {
+// load reads an object of a kind that a Cluster holds.
+func (r *reading) load(s manifest, k *kind) {
 	obj := k.make()
 	out := reflect.ValueOf(obj).Elem()
 	dec := decoder{types: r.types, json: s.doc.json, strict: k.reads == nil}
@@ -292,7 +291,7 @@ func (r *reading) settle(d *document, object string, fs []finding) {
 		if err == nil {
 			err = errors.New(f.text)
 		}
-		if hint := hintAt(d.file.line(f.line)); hint != "" {
+		if hint := d.hintAt(f.line); hint != "" {
 			err = fmt.Errorf("%w (%s)", err, hint)
 		}
 		r.fail(&Error{Place: at, Type: f.typ, Err: err})
@@ -337,11 +336,16 @@ func innermost(v *value, steps []*fieldPath) (manifest, []*fieldPath) {
 }
 
 // hintAt returns what is probably wrong if something is wrong in a line, or "".
-func hintAt(line []byte) string {
+// It looks for what does not belong into YAML.
+func (d *document) hintAt(line int) string {
+	const most = 1000 // bytes; longer lines are made by programs
+	text := d.file.line(line)
 	switch {
-	case bytes.Contains(line, []byte("{{")):
+	case d.isJSON || len(text) > most:
+		return ""
+	case bytes.Contains(text, []byte("{{")):
 		return "the line holds a template: render it first, as with helm template"
-	case markup.Match(line):
+	case markup.Match(text):
 		return "the line holds HTML: copy the manifest itself, not the source of a page that shows it"
 	}
 	return ""

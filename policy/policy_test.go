@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -333,6 +335,42 @@ func TestCheckStrictCIDR(t *testing.T) {
 			checkFaults(t, tt.want, errs, tt.why)
 		})
 	}
+}
+
+// A block or an address is read exactly when the API server accepts it, which
+// is laxer than net/netip.
+func TestAddressesAreReadAsByTheServer(t *testing.T) {
+	octet := rapid.SampledFrom([]string{"0", "10", "010", "255", "0255", "256"})
+	group := rapid.SampledFrom([]string{"0", "fd00", "FD00", "0ffff", "ffff", "10000"})
+	length := rapid.SampledFrom([]string{"0", "8", "08", "32", "33", "96", "128", "129"})
+	stray := rapid.SampledFrom([]string{"", "", "", " ", "+", "-", "_", "x", ".", ":", "/", "%", "%eth0", "0"})
+	block := rapid.Custom(func(t *rapid.T) string {
+		v4 := strings.Join(rapid.SliceOfN(octet, 4, 4).Draw(t, "octets"), ".")
+		v6 := strings.Join(rapid.SliceOfN(group, 8, 8).Draw(t, "groups"), ":")
+		addr := rapid.SampledFrom([]string{v4, v6, "::" + v6[:2], "::ffff:" + v4, "fd00::" + v4}).Draw(t, "addr")
+		s := addr + "/" + length.Draw(t, "length")
+		i := rapid.IntRange(0, len(s)).Draw(t, "at")
+		return s[:i] + stray.Draw(t, "stray") + s[i:]
+	})
+	read, refused := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := block.Draw(t, "block")
+		want := len(validation.IsValidCIDRForLegacyField(nil, s, false, nil)) == 0
+		_, err := cidr.ParsePrefix(s)
+		require.Equal(t, want, err == nil, "%q: %v", s, err)
+
+		text, _, _ := strings.Cut(s, "/")
+		wantAddr := len(validation.IsValidIPForLegacyField(nil, text, false, nil)) == 0
+		_, ok := parseAddr(text)
+		require.Equal(t, wantAddr, ok, "%q", text)
+		if want {
+			read++
+		} else {
+			refused++
+		}
+	})
+	assert.NotZero(t, read)
+	assert.NotZero(t, refused)
 }
 
 func TestNewWarns(t *testing.T) {

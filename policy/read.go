@@ -38,7 +38,7 @@ type Loader struct {
 	// it they are warnings, because stored objects may hold them.
 	StrictCIDR bool
 
-	// MaxBytes is the largest file or stream to read. 0 means 1 GiB.
+	// MaxBytes is the largest file or stream to read. 0 or less means 1 GiB.
 	MaxBytes int64
 }
 
@@ -295,10 +295,11 @@ func (r *reading) text(name string, text []byte) {
 	if !isJSON {
 		docs = splitYAML(f)
 	}
-	for _, d := range docs {
-		if fs := d.parse(); len(fs) > 0 {
-			r.attribute(d, fs)
-			r.settle(d, "", fs)
+	for i, d := range docs {
+		docs[i] = nil // what was made of it can go when it is read
+		if faults := d.parse(); len(faults) > 0 {
+			r.attribute(d, faults)
+			r.settle(d, "", faults)
 		} else if d.root.kind != nullValue {
 			r.object(manifest{doc: d, value: d.root})
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
@@ -157,7 +159,7 @@ func TestParseWarns(t *testing.T) {
 			text: podHead + "spec:\n  hostnetwork: true\n  containers:\n  - name: c\n    prots: []\nstats: {}\n",
 			want: []string{
 				`unknown-field f.yaml:5: Pod x/a: spec.hostnetwork: unknown field "hostnetwork" (did you mean "hostNetwork"?)`,
-				`unknown-field f.yaml:8: Pod x/a: spec.containers[0].prots: unknown field "prots"`,
+				`unknown-field f.yaml:8: Pod x/a: spec.containers[0].prots: unknown field "prots" (did you mean "ports"?)`,
 				`unknown-field f.yaml:9: Pod x/a: stats: unknown field "stats" (did you mean "status"?)`,
 			},
 		}, {
@@ -880,4 +882,59 @@ func TestPlansAreReal(t *testing.T) {
 		}
 		return place(a) - place(b)
 	}), "kinds are in the order of the fields of Cluster")
+}
+
+// The package reads what its callers give it, and nothing else.
+func TestImports(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, imp := range f.Imports {
+			path := strings.Trim(imp.Path.Value, `"`)
+			forbidden := path == "os" || path == "net" || strings.HasPrefix(path, "net/http") || strings.HasPrefix(path, "log")
+			assert.False(t, forbidden, "%s imports %s", name, path)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	docs := strings.Split(everything, "\n---\n")
+	podDoc, policyDoc := docs[2], docs[len(docs)-2]
+	items := func(n int, sep string, doc func(i int) string) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = doc(i)
+		}
+		return strings.Join(all, sep)
+	}
+	asJSON := func(doc string) string {
+		j, err := sigsyaml.YAMLToJSON([]byte(doc))
+		require.NoError(b, err)
+		return string(j)
+	}
+	named := func(doc, name string, i int) string {
+		return strings.Replace(doc, "name: "+name, fmt.Sprintf("name: %s-%d", name, i), 1)
+	}
+	const n = 1000
+	for _, bb := range []struct{ name, file, text string }{
+		{"yaml/pods=1000", "f.yaml", items(n, "\n---\n", func(i int) string { return named(podDoc, "a", i) })},
+		{"yaml/policies=1000", "f.yaml", items(n, "\n---\n", func(i int) string { return named(policyDoc, "p", i) })},
+		{"json/pods=1000", "f.json", items(n, "\n", func(i int) string { return asJSON(named(podDoc, "a", i)) })},
+		{"json/policies=1000", "f.json", items(n, "\n", func(i int) string { return asJSON(named(policyDoc, "p", i)) })},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bb.text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Parse(bb.file, strings.NewReader(bb.text)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

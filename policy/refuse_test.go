@@ -113,6 +113,16 @@ func TestParseRefuses(t *testing.T) {
 			text: "a: 1\nb: !e!x 2\n",
 			want: []misreading{{line: 2, says: "undefined tag handle"}},
 		}, {
+			name: "fault beside an alias",
+			why:  "sizes of aliases are looked at before, which must not blur the line",
+			text: "a: &x 1\nb: *x\nc:\n  - d\n e: 2\n",
+			want: []misreading{{line: 5, says: "did not find expected key"}},
+		}, {
+			name: "alias without anchor beside an anchor",
+			why:  "the same for faults without a line",
+			text: "a: &x 1\nb: *y\n",
+			want: []misreading{{line: 2, says: "&y"}},
+		}, {
 			name: "alias without anchor",
 			why:  "the library tells no line",
 			text: "a: 1\nb: *missing\n",
@@ -322,7 +332,7 @@ func TestParseRefuses(t *testing.T) {
 			name: "JSON that ends too early",
 			why:  "a download was cut off",
 			file: "f.json",
-			text: "{\"apiVersion\": \"v1\",\n \"kind\": \"Pod\"",
+			text: "{\"apiVersion\": \"v1\",\n \"kind\": \"Pod\"\n\n",
 			want: []misreading{{line: 2, says: "ends too early"}},
 		}, {
 			name: "JSON with a comma too many",
@@ -499,6 +509,13 @@ func TestParseRefuses(t *testing.T) {
 			want: []misreading{{line: 1, field: "apiVersion", typ: notSupported}, {line: 6, field: "kind", typ: notSupported}},
 		},
 
+		{
+			name: "markup behind a kind",
+			why:  "the kind would be unknown, and its objects passed over",
+			text: "apiVersion: v1\nkind: Pod</span>\nmetadata: {name: a}\n",
+			want: []misreading{{line: 2, field: "kind", typ: invalid, says: "HTML"}},
+		},
+
 		// Lists.
 		{
 			name: "item that is no object",
@@ -515,6 +532,11 @@ func TestParseRefuses(t *testing.T) {
 			why:  "all of them would vanish",
 			text: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitem:\n- metadata: {name: p}\n",
 			want: []misreading{{line: 3, object: "NetworkPolicyList", field: "item", typ: ErrorTypeUnknown, says: `did you mean "items"`}},
+		}, {
+			name: "misspelt items of policies that are not modelled",
+			why:  "they would vanish without being accepted",
+			text: "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicyList\nitem:\n- metadata: {name: p}\n",
+			want: []misreading{{line: 3, object: "CiliumNetworkPolicyList", field: "item", typ: ErrorTypeUnknown}},
 		}, {
 			name: "items that are no list",
 			why:  "a dash was forgotten",

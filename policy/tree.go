@@ -133,7 +133,7 @@ func (r *treeReader) next() (*value, error) {
 	case err == nil:
 		return v, nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		r.at = len(r.text)
+		r.at = len(bytes.TrimRight(r.text, " \t\r\n"))
 		return nil, errors.New("the JSON ends too early: a value is not finished")
 	}
 	return nil, err

@@ -204,14 +204,18 @@ func guarded(f func() error) (err error) {
 func (d *document) bomb() []finding {
 	root := d.node()
 	if root == nil {
-		// Either the library says why, or d could be anything.
-		if _, err := parseNodes(yaml.NewDecoder(bytes.NewReader(d.text()))); err != nil {
-			return d.faultsOf(err)
+		// Without aliases the text is harmless, and its syntax is the same.
+		err := d.nodeErr
+		_, same := toJSON(bytes.ReplaceAll(d.padded(), []byte("*"), []byte("x")), sigsyaml.YAMLToJSON)
+		if same != nil {
+			if line, _ := cutLine(same.Error()); line > 0 {
+				err = same
+			}
 		}
+		return d.explain(err)
 	}
 	const free, factor = 1 << 20, 10
-	sizes := make(map[*yaml.Node]int)
-	if expandedSize(root, sizes) > free+factor*len(d.text()) {
+	if expandedSize(root, make(map[*yaml.Node]int)) > free+factor*len(d.text()) {
 		return d.fault(d.content, "aliases repeat so much that the document would grow more than tenfold")
 	}
 	return nil
@@ -258,18 +262,14 @@ func (d *document) behind() []finding {
 	if err == io.EOF {
 		return nil
 	}
-	line, what := d.lineIn(strings.TrimPrefix(err.Error(), "yaml: "))
-	if what == "did not find expected <document start>" {
-		what = "the document ends before this line: begin another one with ---, or mend the indentation"
-	}
-	return []finding{{line: line, text: what}}
+	return d.explain(err)
 }
 
 // padded returns the text of d after an empty line: of the first line the
 // libraries do not tell the number.
 func (d *document) padded() []byte { return append([]byte("\n"), d.text()...) }
 
-// faultsOf explains why d was refused with err.
+// faultsOf explains why toJSON refused d with err.
 func (d *document) faultsOf(err error) []finding {
 	if strings.Contains(err.Error(), " already set in map") {
 		if fs := d.repeated(); len(fs) > 0 {
@@ -279,7 +279,12 @@ func (d *document) faultsOf(err error) []finding {
 	if _, again := toJSON(d.padded(), sigsyaml.YAMLToJSONStrict); again != nil {
 		err = again
 	}
-	line, what := d.lineIn(strings.TrimPrefix(err.Error(), "yaml: "))
+	return d.explain(err)
+}
+
+// explain makes a finding of an error about d.padded.
+func (d *document) explain(err error) []finding {
+	line, what := d.lineIn(err)
 	if line == 0 {
 		line, what = d.blame(what)
 	}
@@ -293,36 +298,39 @@ func (d *document) faultsOf(err error) []finding {
 	return []finding{{line: line, text: "not YAML: " + what}}
 }
 
-// lineIn takes the line from a message about d.padded, or returns 0. Scanners
-// count from 1 and parsers from 0, and of a value without an end they name the
-// end of the text, not where the value begins.
-func (d *document) lineIn(msg string) (line int, what string) {
-	n, what := cutLine(msg)
+// lineIn takes the line from an error about d.padded; it is 0 if there is none.
+// Scanners count from 1 and parsers from 0, and of a value without an end they
+// name the end of the text, not where the value begins.
+func (d *document) lineIn(err error) (line int, what string) {
+	n, what := cutLine(err.Error())
+	if n == 0 {
+		return 0, what
+	}
 	switch what {
 	case "could not find expected ':'", "found unexpected end of stream", "found unexpected document indicator":
-		_, err := parseNodes(yaml.NewDecoder(bytes.NewReader(d.padded())))
-		if err != nil {
-			if begin, same := cutLine(strings.TrimPrefix(err.Error(), "yaml: ")); begin > 0 && same == what {
+		if d.node(); d.nodeErr != nil {
+			if begin, same := cutLine(d.nodeErr.Error()); begin > 0 && same == what {
 				n = begin
 			}
 		}
-	case "did not find expected <document start>", "did not find expected node content",
-		"did not find expected '-' indicator", "did not find expected key",
+	case "did not find expected <document start>":
+		what = "the document ends before this line: begin another one with ---, or mend the indentation"
+		n++
+	case "did not find expected node content", "did not find expected '-' indicator", "did not find expected key",
 		"did not find expected ',' or ']'", "did not find expected ',' or '}'",
 		"found undefined tag handle", "found incompatible YAML document",
 		"found duplicate %YAML directive", "found duplicate %TAG directive":
 		n++
 	}
-	if n == 0 {
-		return 0, what
-	}
 	// At the end of the text, the libraries are behind the last line.
 	last := d.file.lineAt(d.at + len(bytes.TrimRight(d.text(), yamlSpace)))
-	return min(d.yamlLine(max(n-1, 1)), last), what
+	return min(d.yamlLine(n), last), what
 }
 
-// cutLine takes "line 7: " from the front of a message. Without it, line is 0.
+// cutLine takes the line from the front of a message of a YAML library. It is
+// 0 if there is none.
 func cutLine(msg string) (line int, what string) {
+	msg = strings.TrimPrefix(msg, "yaml: ")
 	if rest, ok := strings.CutPrefix(msg, "line "); ok {
 		number, what, _ := strings.Cut(rest, ": ")
 		if line, err := strconv.Atoi(number); err == nil {

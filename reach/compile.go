@@ -83,6 +83,7 @@ type compiler struct {
 	seatID    map[seat]int32
 	ends      []end // class holds seats until mergeClasses
 	first     firstIDs
+	at        []ownedAddr
 
 	// findMembers
 	members [][]int32 // the seats of each of peerLists, then the classes; nil for anyone
@@ -143,7 +144,13 @@ type (
 		ns, label, dialect int32
 		halves             [2][]int32
 	}
-	firstIDs struct{ replica, node, ownNode, addr int32 } // of endpoints, by kind; pods start at 0
+	firstIDs struct{ replica, node, ownNode, at, addr int32 } // of endpoints, by kind; pods start at 0
+
+	// An ownedAddr is a pod or a node as it is reached at one of its addresses.
+	ownedAddr struct {
+		owner int32
+		addr  netip.Addr
+	}
 )
 
 const (
@@ -399,26 +406,37 @@ func (co *compiler) makeEnds() {
 		return unknown - 1
 	}
 	for i := range pods {
-		co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i])))
+		co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i]), pods[i].Addrs...))
 	}
 	co.first.replica = int32(len(co.ends))
 	for i := range pods {
 		if isWorkload(&pods[i]) {
-			co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i])))
+			co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i]), pods[i].Addrs...))
 		}
 	}
 	co.first.node = int32(len(co.ends))
 	for i := range nodes {
-		e := end{host: int32(i), flags: isNode}
-		co.place(&e, seat{kind: nodeSeat}, nodes[i].Addrs, co.profile.IPBlockSkipsNodes)
-		co.ends = append(co.ends, e)
+		co.ends = append(co.ends, co.nodeEnd(int32(i), nodes[i].Addrs...))
 	}
 	co.first.ownNode = int32(len(co.ends))
 	for i := range pods {
 		if pods[i].Node == "" {
-			e := end{host: co.ends[i].host, flags: isNode}
-			co.place(&e, seat{kind: nodeSeat}, nil, true)
-			co.ends = append(co.ends, e)
+			co.ends = append(co.ends, co.nodeEnd(co.ends[i].host))
+		}
+	}
+	co.first.at = int32(len(co.ends))
+	for i := range pods {
+		if len(pods[i].Addrs) > 1 && !pods[i].Terminated {
+			for _, a := range pods[i].Addrs {
+				co.addAt(int32(i), a, co.podEnd(i, co.ends[i].host, a))
+			}
+		}
+	}
+	for i := range nodes {
+		if len(nodes[i].Addrs) > 1 {
+			for _, a := range nodes[i].Addrs {
+				co.addAt(co.first.node+int32(i), a, co.nodeEnd(int32(i), a))
+			}
 		}
 	}
 	co.first.addr = int32(len(co.ends))
@@ -431,8 +449,21 @@ func (co *compiler) makeEnds() {
 	}
 }
 
+// addAt adds the end that an owner of several addresses is at one of them.
+func (co *compiler) addAt(owner int32, a netip.Addr, e end) {
+	co.at = append(co.at, ownedAddr{owner, a})
+	co.ends = append(co.ends, e)
+}
+
+// nodeEnd returns the end for the node with number host.
+func (co *compiler) nodeEnd(host int32, addrs ...netip.Addr) end {
+	e := end{host: host, flags: isNode}
+	co.place(&e, seat{kind: nodeSeat}, addrs, co.profile.IPBlockSkipsNodes)
+	return e
+}
+
 // podEnd returns the end for the i'th pod.
-func (co *compiler) podEnd(i int, host int32) end {
+func (co *compiler) podEnd(i int, host int32, addrs ...netip.Addr) end {
 	p := &co.model.Pods[i]
 	e := end{host: host}
 	switch {
@@ -440,7 +471,7 @@ func (co *compiler) podEnd(i int, host int32) end {
 		return e // it has no family, so nothing can reach it
 	case co.profile.isNode(p):
 		e.flags |= isNode
-		co.place(&e, seat{kind: nodeSeat}, p.Addrs, co.profile.IPBlockSkipsNodes)
+		co.place(&e, seat{kind: nodeSeat}, addrs, co.profile.IPBlockSkipsNodes)
 	default:
 		if co.profile.EgressToOwnNodeAllowed {
 			e.flags |= ownNodeOK
@@ -449,7 +480,7 @@ func (co *compiler) podEnd(i int, host int32) end {
 		if co.namedEgress {
 			s.dialect = co.dialect[i]
 		}
-		co.place(&e, s, p.Addrs, co.profile.IPBlockSkipsPods)
+		co.place(&e, s, addrs, co.profile.IPBlockSkipsPods)
 	}
 	return e
 }
@@ -747,6 +778,10 @@ func (co *compiler) makeProfiles() {
 			set(&co.ends[replica], i)
 			replica++
 		}
+	}
+	for i, at := range co.at {
+		e, owner := &co.ends[co.first.at+int32(i)], &co.ends[at.owner]
+		e.egress, e.ingress = owner.egress, owner.ingress
 	}
 }
 

@@ -41,16 +41,103 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	frontend, err := g.Lookup("shop/frontend")
+	from, err := g.Lookup("shop/frontend")
 	if err != nil {
-		log.Fatal(err) // a name that is not there is never an answer
+		log.Fatal(err) // a name that is not there is an error, never an answer
 	}
-	flow := reach.Flow{
-		From: frontend,
-		To:   g.MustLookup("data/postgres"),
-		Port: policy.TCP.Port(5432),
-	}
+	to := g.MustLookup("data/postgres") // for tests: panics instead
+	flow := reach.Flow{From: from, To: to, Port: policy.TCP.Port(5432)}
+
 	fmt.Println(g.Allows(flow))
 	fmt.Println(g.Explain(flow))
 	// Output:
+	// false
+	// shop/frontend -> data/postgres 5432/TCP: denied
+	//   egress of shop/frontend: no rule allows it
+	//     isolated by shop/allow-dns, shop/default-deny, shop/frontend
+	//   ingress of data/postgres: no rule allows it
+	//     isolated by data/allow-metrics, data/default-deny, data/postgres
+	//     near miss: data/postgres ingress[0] (manifests/data/policies.yaml:78): the port matches, but no peer
+	//       from[0] is pods [shop.example.com/postgres-client=true] in namespaces [kubernetes.io/metadata.name=shop]: its labels do not match
+	//       from[1] is pods [app.kubernetes.io/name=backup] in data: neither its namespace nor its labels match
+	//       from[2] is pods [app.kubernetes.io/name=postgres] in data: neither its namespace nor its labels match
+}
+
+// Ports tells everything that is open between two endpoints at once.
+func ExampleGraph_Ports() {
+	g := shopGraph()
+	controller := g.MustLookup("ingress/controller")
+	fmt.Println(g.Ports(g.MustLookup("203.0.113.9"), controller))
+	fmt.Println(g.Ports(g.MustLookup("monitoring/prometheus"), controller))
+	// Output:
+	// 8080/TCP, 8443/TCP
+	// 10254/TCP
+}
+
+// Edges walks all pairs. Outside the cluster there are a few classes of
+// addresses instead of four billion.
+func ExampleGraph_Edges() {
+	g := shopGraph()
+	db := g.MustLookup("data/redis")
+	for e := range g.Edges() {
+		if e.To == db {
+			fmt.Println(e.From, e.Ports)
+		}
+	}
+	// Output:
+	// monitoring/prometheus 9121/TCP
+	// shop/cart 6379/TCP
+	// shop/worker 6379/TCP
+}
+
+// A Profile answers for a plugin that differs. Here it has pods compared with
+// no block, and says which verdicts depend on that.
+func ExampleProfile_Compile() {
+	cluster, err := policy.Parse("cluster.yaml", strings.NewReader(`
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+status: {podIP: 10.0.0.1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: data}
+status: {podIP: 10.0.0.2}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - ipBlock: {cidr: 10.0.0.0/8}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range []reach.Profile{reach.Calico(), reach.Cilium()} {
+		g, err := p.Compile(cluster)
+		if err != nil {
+			log.Fatal(err)
+		}
+		v := g.Explain(reach.Flow{From: g.MustLookup("shop/web"), To: g.MustLookup("data/db"), Port: policy.TCP.Port(5432)})
+		fmt.Println(v.Allowed, v.DependsOn)
+	}
+	// Output:
+	// true [IPBlockSkipsPods]
+	// false [IPBlockSkipsPods]
+}
+
+func shopGraph() *reach.Graph {
+	c, err := policy.ParseFS(os.DirFS("../testdata/shop"), "manifests")
+	if err != nil {
+		log.Fatal(err)
+	}
+	g, err := reach.Compile(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return g
 }

@@ -94,6 +94,9 @@ func (g *Graph) actor(p Profile, id int32) actor {
 		a.node = true
 	case ownNodeEnd:
 		a.node = true
+	case atEnd:
+		a.addrs = []netip.Addr{g.at[i].addr}
+		a.node = a.pod == nil || p.isNode(a.pod)
 	case outsideEnd:
 		a.addrs = g.samples()[i : i+1]
 	}
@@ -133,7 +136,7 @@ func (g *Graph) judge(p Profile, f Flow) Verdict {
 		switch {
 		case p.NotEnforced:
 			one.Reason = NotEnforced
-		case f.From == f.To && q.from.pod != nil:
+		case q.from.pod != nil && g.owner(f.From.id) == g.owner(f.To.id):
 			one.Reason = Self
 		case !q.from.policed() && !q.to.policed():
 			one.Reason = NotSubject

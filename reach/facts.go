@@ -26,6 +26,7 @@ type facts struct {
 	first    firstIDs
 	replicas []int32 // the pod that each replica copies
 	ownNodes []int32 // the pod that each node stands for of which nothing else is known
+	at       []ownedAddr
 
 	owned   func() map[types.NamespacedName][]ownedPods // by the name of the owner
 	owners  func() map[netip.Addr][]int32               // which pods and nodes have an address
@@ -49,6 +50,7 @@ func (co *compiler) graph() *Graph {
 		policies:   m.Policies,
 		partition:  co.addrs,
 		first:      co.first,
+		at:         co.at,
 	}
 	f.warnings = slices.Concat(m.Warnings, co.warnings())
 	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
@@ -121,20 +123,28 @@ func (f *facts) findOwned() map[types.NamespacedName][]ownedPods {
 func (f *facts) findOwners() map[netip.Addr][]int32 {
 	owners := make(map[netip.Addr][]int32)
 	for i := range f.nodes {
-		for _, a := range f.nodes[i].Addrs {
+		if len(f.nodes[i].Addrs) == 1 {
+			a := f.nodes[i].Addrs[0]
 			owners[a] = append(owners[a], f.first.node+int32(i))
 		}
 	}
-	for i := range f.pods {
-		p := &f.pods[i]
-		if p.Terminated {
-			continue
+	for i, at := range f.at {
+		if at.owner >= f.first.node {
+			owners[at.addr] = append(owners[at.addr], f.first.at+int32(i))
 		}
-		for _, a := range p.Addrs {
-			// A pod on the host network shares the address of its node.
-			if !p.HostNetwork || len(owners[a]) == 0 || owners[a][0] < f.first.node {
-				owners[a] = append(owners[a], int32(i))
-			}
+	}
+	// A pod on the host network shares the addresses of its node.
+	shares := func(pod int32, a netip.Addr) bool {
+		return f.pods[pod].HostNetwork && len(owners[a]) > 0 && f.owner(owners[a][0]) >= f.first.node
+	}
+	for i := range f.pods {
+		if p := &f.pods[i]; len(p.Addrs) == 1 && !p.Terminated && !shares(int32(i), p.Addrs[0]) {
+			owners[p.Addrs[0]] = append(owners[p.Addrs[0]], int32(i))
+		}
+	}
+	for i, at := range f.at {
+		if at.owner < f.first.node && !shares(at.owner, at.addr) {
+			owners[at.addr] = append(owners[at.addr], f.first.at+int32(i))
 		}
 	}
 	return owners
@@ -172,6 +182,8 @@ func (f *facts) kind(id int32) (endKind, int32) {
 	switch {
 	case id >= f.first.addr:
 		return outsideEnd, id - f.first.addr
+	case id >= f.first.at:
+		return atEnd, id - f.first.at
 	case id >= f.first.ownNode:
 		return ownNodeEnd, id - f.first.ownNode
 	case id >= f.first.node:
@@ -189,12 +201,22 @@ const (
 	replicaEnd
 	nodeEnd
 	ownNodeEnd
+	atEnd
 	outsideEnd
 )
 
+// owner returns the pod or node that id is, if it is one of its addresses, and
+// else id.
+func (f *facts) owner(id int32) int32 {
+	if kind, i := f.kind(id); kind == atEnd {
+		return f.at[i].owner
+	}
+	return id
+}
+
 // pod returns the pod that id is, or nil.
 func (f *facts) pod(id int32) *policy.Pod {
-	switch kind, i := f.kind(id); kind {
+	switch kind, i := f.kind(f.owner(id)); kind {
 	case podEnd:
 		return &f.pods[i]
 	case replicaEnd:
@@ -210,6 +232,8 @@ func (f *facts) addrsOf(id int32) cidr.Set {
 		addrs = f.pod(id).Addrs
 	case nodeEnd:
 		addrs = f.nodes[i].Addrs
+	case atEnd:
+		addrs = []netip.Addr{f.at[i].addr}
 	case outsideEnd:
 		return f.outside()[i]
 	}

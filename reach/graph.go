@@ -111,7 +111,7 @@ func (g *Graph) allowsOver(f Flow, k int32) bool {
 		if from.flags&to.flags&fam.flag() == 0 {
 			continue
 		}
-		if f.From == f.To ||
+		if g.owner(f.From.id) == g.owner(f.To.id) ||
 			(g.egressPasses(from, to) || g.bit(g.row(from.egress, k), to.class[fam.index()])) &&
 				(g.ingressPasses(from, to) || g.bit(g.row(to.ingress, k), from.class[fam.index()])) {
 			return true
@@ -144,7 +144,7 @@ func (g *Graph) Ports(from, to Endpoint) policy.PortSet {
 		if a.flags&b.flags&fam.flag() == 0 {
 			continue
 		}
-		if from == to {
+		if g.owner(from.id) == g.owner(to.id) {
 			return policy.NewPortSet(allPorts[:]...)
 		}
 		out, in := g.stepsOf(a.egress), g.stepsOf(b.ingress)

@@ -49,8 +49,9 @@ func (g *Graph) Outside() []Endpoint {
 
 // Addr returns the pod or the node that has address a, or else the endpoint
 // that stands for a and for every other address outside the cluster that no
-// policy tells apart from it. It is an error if several pods have the address,
-// or if a is not valid or has a zone.
+// policy tells apart from it. A pod or node of several addresses is returned as
+// it is reached at a, which is not equal to the pod or node itself. It is an
+// error if several pods have the address, or if a is not valid or has a zone.
 func (g *Graph) Addr(a netip.Addr) (Endpoint, error) {
 	a = a.Unmap()
 	if !a.IsValid() || a.Zone() != "" {
@@ -232,7 +233,7 @@ func (g *Graph) node(name string) (int32, bool) {
 
 // nodeUnder returns the node that a pod runs on.
 func (g *Graph) nodeUnder(id int32, text string) (int32, error) {
-	kind, i := g.kind(id)
+	kind, i := g.kind(g.owner(id))
 	if kind != podEnd {
 		return 0, fmt.Errorf("%s is not a pod, so it has no node", text)
 	}
@@ -246,7 +247,7 @@ func (g *Graph) nodeUnder(id int32, text string) (int32, error) {
 
 // replica returns another pod of the workload e, if e is one.
 func (g *Graph) replica(e Endpoint) (Endpoint, bool) {
-	n, ok := slices.BinarySearch(g.replicas, e.id)
+	n, ok := slices.BinarySearch(g.replicas, g.owner(e.id))
 	return Endpoint{g, g.first.replica + int32(n)}, ok
 }
 
@@ -265,6 +266,8 @@ func (g *Graph) nameOf(id int32) string {
 		return "node:" + g.nodes[i].Name
 	case ownNodeEnd:
 		return "node-of:" + g.nameOf(g.ownNodes[i])
+	case atEnd:
+		return g.at[i].addr.String()
 	default:
 		return g.classSet(i).String()
 	}
@@ -273,6 +276,7 @@ func (g *Graph) nameOf(id int32) string {
 func (g *Graph) list(ids []int32) string {
 	names := make([]string, len(ids))
 	for i, id := range ids {
+		id = g.owner(id)
 		names[i] = g.nameOf(id)
 		if kind, j := g.kind(id); kind == podEnd {
 			names[i] = shortOf(g.pods[j].Kind) + ":" + g.pods[j].Name.String()

@@ -165,6 +165,9 @@ func (n *naive) withAddr(a netip.Addr) []naiveEnd {
 		}
 	}
 	for _, ends := range [][]naiveEnd{pods, nodes, hosts} {
+		for i := range ends {
+			ends[i].addrs = []netip.Addr{a} // the others are not asked about
+		}
 		if len(ends) > 0 {
 			return ends
 		}
@@ -352,8 +355,8 @@ func (n *naive) peerMatches(np *networkingv1.NetworkPolicy, peer networkingv1.Ne
 
 // blockMatches: the block must hold the address of e of the flow's family
 // (SEM-111, SEM-123), and no exception may hold it (SEM-115, SEM-118). A node
-// can have several addresses of one family; one in the block is enough, as
-// for the node peers of SEM-424. An end whose addresses are not known is in no
+// can have several addresses of one family; one in the block is enough, unless
+// the question names an address. An end whose addresses are not known is in no
 // block (SEM-129).
 func (n *naive) blockMatches(block *networkingv1.IPBlock, e naiveEnd, fam reach.Family) bool {
 	if e.policed && n.p.IPBlockSkipsPods { // SEM-112
@@ -590,7 +593,11 @@ func (n *naive) templateEnd(id, ns string, labels map[string]string, spec *corev
 		e.node = "node:" + spec.NodeName
 	}
 	if spec.HostNetwork {
-		e.addrs = n.nodeAddrs(e.node)
+		for _, a := range n.nodeAddrs(e.node) { // the first of each family
+			if !slices.ContainsFunc(e.addrs, func(b netip.Addr) bool { return a.Is4() == b.Is4() }) {
+				e.addrs = append(e.addrs, a)
+			}
+		}
 	}
 	return e
 }
@@ -601,23 +608,18 @@ func (n *naive) nodeEnd(id string) naiveEnd {
 	return naiveEnd{id: id, isNode: true, node: id, addrs: n.nodeAddrs(id)}
 }
 
-// nodeAddrs returns the internal and external addresses of the node with this
-// id (SEM-113), or if no Node object has any, those that its live pods report
-// (SEM-213).
+// nodeAddrs returns the addresses of the node with this id: the internal ones,
+// the external ones (SEM-113), and those that its live pods report (SEM-213).
 func (n *naive) nodeAddrs(id string) []netip.Addr {
 	var addrs []netip.Addr
-	for _, node := range n.c.Nodes {
-		if id != "node:"+node.Name {
-			continue
-		}
-		for _, a := range node.Status.Addresses {
-			if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
-				addrs = append(addrs, rawAddr(a.Address))
+	for _, kind := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
+		for _, node := range n.c.Nodes {
+			for _, a := range node.Status.Addresses {
+				if id == "node:"+node.Name && a.Type == kind {
+					addrs = append(addrs, rawAddr(a.Address))
+				}
 			}
 		}
-	}
-	if len(addrs) > 0 {
-		return addrs
 	}
 	for _, pod := range n.c.Pods {
 		if id == "node:"+pod.Spec.NodeName && !isTerminated(pod) {
@@ -647,7 +649,8 @@ func (n *naive) nodeIDs() []string {
 	return slices.Compact(ids)
 }
 
-// rawHostIPs returns the addresses of its node that a pod reports.
+// rawHostIPs returns the addresses of its node that a pod reports (SEM-207,
+// SEM-213).
 func rawHostIPs(pod *corev1.Pod) []netip.Addr {
 	var addrs []netip.Addr
 	for _, ip := range pod.Status.HostIPs {
@@ -655,6 +658,14 @@ func rawHostIPs(pod *corev1.Pod) []netip.Addr {
 	}
 	if len(addrs) == 0 && pod.Status.HostIP != "" {
 		addrs = append(addrs, rawAddr(pod.Status.HostIP))
+	}
+	if len(addrs) == 0 && pod.Spec.HostNetwork { // its addresses are those of the node
+		for _, ip := range pod.Status.PodIPs {
+			addrs = append(addrs, rawAddr(ip.IP))
+		}
+		if len(addrs) == 0 && pod.Status.PodIP != "" {
+			addrs = append(addrs, rawAddr(pod.Status.PodIP))
+		}
 	}
 	return addrs
 }
@@ -716,18 +727,19 @@ func (n *naive) workloadEnd(w naiveWorkload, prefix string) naiveEnd {
 }
 
 // standsForPods: no other workload makes the pods of w, and none of them is in
-// the cluster, alive (SEM-228).
+// the cluster, alive, nor are other pods of the workload that made w (SEM-228).
 func (n *naive) standsForPods(w naiveWorkload) bool {
 	if _, controlled := n.controller(w.meta); controlled {
 		return false
 	}
+	maker := controllerID(w.meta)
 	for _, pod := range n.c.Pods {
 		if isTerminated(pod) {
 			continue
 		}
 		owner, ok := n.controller(pod.ObjectMeta)
 		for range n.workloads() { // no chain of owners is longer
-			if ok && owner.id() == w.id() {
+			if ok && (owner.id() == w.id() || maker != "" && controllerID(owner.meta) == maker) {
 				return false
 			}
 			if ok {
@@ -739,9 +751,20 @@ func (n *naive) standsForPods(w naiveWorkload) bool {
 }
 
 // controller returns the workload that controls the object with this meta, if
-// the cluster holds it. Owners are in the namespace of what they own, and
-// their kinds mean something together with their API group only.
+// the cluster holds it.
 func (n *naive) controller(meta metav1.ObjectMeta) (naiveWorkload, bool) {
+	for _, w := range n.workloads() {
+		if w.id() == controllerID(meta) {
+			return w, true
+		}
+	}
+	return naiveWorkload{}, false
+}
+
+// controllerID returns the id of the workload that controls the object with
+// this meta, or "" if there is none. Owners are in the namespace of what they
+// own, and their kinds mean something together with their API group only.
+func controllerID(meta metav1.ObjectMeta) string {
 	for _, ref := range meta.OwnerReferences {
 		if ref.Controller == nil || !*ref.Controller {
 			continue
@@ -751,17 +774,12 @@ func (n *naive) controller(meta metav1.ObjectMeta) (naiveWorkload, bool) {
 			group = ""
 		}
 		for _, k := range naiveKinds {
-			if k.kind != ref.Kind || k.group != group {
-				continue
-			}
-			for _, w := range n.workloads() {
-				if w.id() == k.short+":"+rawNamespace(meta)+"/"+ref.Name {
-					return w, true
-				}
+			if k.kind == ref.Kind && k.group == group {
+				return k.short + ":" + rawNamespace(meta) + "/" + ref.Name
 			}
 		}
 	}
-	return naiveWorkload{}, false
+	return ""
 }
 
 // cidrHolds reports whether cidr holds a. Only the bits of the prefix count

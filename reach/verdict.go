@@ -183,22 +183,24 @@ const (
 	SCTPNotHandled Why = "the plugin drops SCTP"
 )
 
-// String explains m in one line.
+// String returns the rule and which of its parts fails.
 func (m Miss) String() string {
-	var parts []string
-	switch {
-	case len(m.Peers) == 0:
-		parts = append(parts, "the peer matches")
-	case len(m.Ports) == 0:
-		parts = append(parts, "the port matches")
+	if len(m.Ports) == 0 {
+		return m.Rule.String() + ": the port matches, but no peer"
 	}
+	return m.Rule.String() + ": a peer matches, but no port"
+}
+
+// items explains each item of the part that fails, one a line.
+func (m Miss) items() []string {
+	var lines []string
 	for _, p := range m.Peers {
-		parts = append(parts, fmt.Sprintf("%s[%d] is %s: %s", peerField(m.Rule.Direction), p.Index, p.Peer, p.Why))
+		lines = append(lines, fmt.Sprintf("%s[%d] is %s: %s", peerField(m.Rule.Direction), p.Index, p.Peer, p.Why))
 	}
 	for _, p := range m.Ports {
-		parts = append(parts, fmt.Sprintf("ports[%d] is %s: %s", p.Index, p.Item, p.Why))
+		lines = append(lines, fmt.Sprintf("ports[%d] is %s: %s", p.Index, p.Item, p.Why))
 	}
-	return m.Rule.String() + ": " + strings.Join(parts, "; ")
+	return lines
 }
 
 // String explains v, one reason a line, the same way every time.
@@ -274,6 +276,9 @@ func (s Side) explain(line func(int, string, ...any), what string) {
 	}
 	for _, m := range s.Missing {
 		line(2, "near miss: %s", m)
+		for _, item := range m.items() {
+			line(3, "%s", item)
+		}
 	}
 }
 

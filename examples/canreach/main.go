@@ -1,12 +1,10 @@
 // Canreach tells whether one endpoint of a cluster can reach another, and why.
 //
-//	canreach -f manifests/ shop/web data/postgres 5432
-//	kubectl get ns,nodes,pods,netpol -A -o yaml | canreach -f - shop/web 203.0.113.9 443/TCP
-//	canreach -f manifests/
+//	kubectl get ns,nodes,pods,netpol -A -o yaml | canreach -f - shop/web 203.0.113.9 443
 //
-// It exits with 0 if the policies allow the flow, 1 if they deny it, and 2 if
-// there is no answer. Without a question it prints who reaches whom on which
-// ports.
+// It exits with 0 if the policies allow the flow, 1 if they deny it and 2 if
+// there is no answer. Without a question it prints who reaches whom on what,
+// and warns of what is legal but suspicious in the manifests.
 package main
 
 import (
@@ -23,22 +21,16 @@ import (
 	"github.com/polreach/polreach/reach"
 )
 
-var plugins = map[string]func() reach.Profile{
-	"upstream":              func() reach.Profile { return reach.Profile{} },
-	"antrea":                reach.Antrea,
-	"calico":                reach.Calico,
-	"cilium":                reach.Cilium,
-	"flannel":               reach.Flannel,
-	"kube-network-policies": reach.KubeNetworkPolicies,
-}
+const usage = "usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [FROM TO PORT]"
+
+var plugins = map[string]reach.Profile{"": {}, "antrea": reach.Antrea(), "calico": reach.Calico(),
+	"cilium": reach.Cilium(), "flannel": reach.Flannel(), "kube-network-policies": reach.KubeNetworkPolicies()}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
 	allowed, err := answer(args, stdin, stdout, stderr)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 2
 	case err != nil:
 		fmt.Fprintln(stderr, err)
 		return 2
@@ -48,38 +40,31 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) 
 	return 0
 }
 
-func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (allowed bool, err error) {
-	var all policy.Cluster
+func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (allowed bool, _ error) {
+	var paths []string
 	flags := flag.NewFlagSet("canreach", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: canreach -f FILE|FOLDER|- ... [-plugin NAME] [FROM TO PORT]")
-		flags.PrintDefaults()
-	}
-	flags.Func("f", "read manifests from a file, a folder or standard input (-); may be repeated", func(path string) error {
-		c, err := read(path, stdin)
-		if err == nil {
-			all = *policy.Join(&all, c)
-		}
-		return err
-	})
-	plugin := flags.String("plugin", "upstream", "behave like antrea, calico, cilium, flannel or kube-network-policies")
+	flags.SetOutput(io.Discard)
+	flags.Func("f", "", func(path string) error { paths = append(paths, path); return nil })
+	plugin := flags.String("plugin", "", "")
 	if err := flags.Parse(args); err != nil {
-		return false, flag.ErrHelp // Parse has printed err
+		return false, fmt.Errorf("%w\n%s", err, usage)
 	}
 	profile, known := plugins[*plugin]
-	if n := flags.NArg(); !known || n != 0 && n != 3 {
-		flags.Usage()
-		return false, flag.ErrHelp
+	if n := flags.NArg(); !known || len(paths) == 0 || n != 0 && n != 3 {
+		return false, errors.New(usage)
 	}
-	g, err := profile().Compile(&all)
+	cluster, err := read(paths, stdin)
 	if err != nil {
 		return false, err
 	}
-	for _, w := range g.Warnings() {
-		fmt.Fprintln(stderr, "warning:", w)
+	g, err := profile.Compile(cluster)
+	if err != nil {
+		return false, err
 	}
 	if flags.NArg() == 0 {
+		for _, w := range g.Warnings() {
+			fmt.Fprintln(stderr, "warning:", w)
+		}
 		return true, printMatrix(stdout, g)
 	}
 	from, errFrom := g.Lookup(flags.Arg(0))
@@ -92,22 +77,29 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (allowed b
 		to = other // from a workload to itself means from one of its pods to another
 	}
 	v := g.Explain(reach.Flow{From: from, To: to, Port: port})
-	_, err = fmt.Fprintln(stdout, v)
-	return v.Allowed, err
+	fmt.Fprintln(stdout, v)
+	return v.Allowed, nil
 }
 
-func read(path string, stdin io.Reader) (*policy.Cluster, error) {
-	if path == "-" {
-		return policy.Parse("standard input", stdin)
+func read(paths []string, stdin io.Reader) (*policy.Cluster, error) {
+	clusters, errs := make([]*policy.Cluster, len(paths)), make([]error, len(paths))
+	for i, path := range paths {
+		dir, name := ".", filepath.ToSlash(filepath.Clean(path))
+		if !filepath.IsLocal(path) {
+			dir, name = filepath.Dir(name), filepath.Base(name)
+		}
+		if path == "-" {
+			clusters[i], errs[i] = policy.Parse("standard input", stdin)
+		} else {
+			clusters[i], errs[i] = policy.ParseFS(os.DirFS(dir), name)
+		}
 	}
-	dir, name := ".", filepath.ToSlash(filepath.Clean(path))
-	if !filepath.IsLocal(path) {
-		dir, name = filepath.Split(filepath.Clean(path))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	return policy.ParseFS(os.DirFS(dir), name)
+	return policy.Join(clusters...), nil
 }
 
-// printMatrix prints a row for each source and a column for each destination.
 func printMatrix(w io.Writer, g *reach.Graph) error {
 	ends := append(g.Pods(), g.Outside()...)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

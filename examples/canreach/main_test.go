@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const shop = "../../testdata/shop/manifests"
+
+func canreach(stdin string, args ...string) (status int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	status = run(args, strings.NewReader(stdin), &out, &err)
+	return status, out.String(), err.String()
+}
+
+func TestCanReach(t *testing.T) {
+	for _, tt := range []struct {
+		why    string
+		args   []string
+		status int
+		stdout string // part of it
+		stderr string // part of it
+	}{
+		{"the api is a client of the database", []string{"-f", shop, "shop/api", "data/postgres", "5432"}, 0, "shop/api -> data/postgres 5432/TCP: allowed", ""},
+		{"the frontend is none", []string{"-f", shop, "shop/frontend", "data/postgres", "5432"}, 1, "denied", ""},
+		{"an explanation says where the rule stands", []string{"-f", shop, "shop/api", "data/postgres", "5432"}, 0, "data/policies.yaml:", ""},
+		{"a workload to itself is from pod to pod", []string{"-f", shop, "data/redis", "data/redis", "6379"}, 1, "replica:data/redis", ""},
+		{"addresses are endpoints", []string{"-f", shop, "shop/payments", "198.51.100.7", "443/TCP"}, 0, "allowed", ""},
+		{"nodes are endpoints", []string{"-f", shop, "node-of:shop/payments", "shop/payments", "8080"}, 0, "its own node", ""},
+		{"several sources are one cluster", []string{"-f", shop + "/shop", "-f", shop + "/data", "shop/api", "data/postgres", "5432"}, 0, "allowed", ""},
+		{"without enforcement all is allowed", []string{"-f", shop, "-plugin", "flannel", "shop/frontend", "data/postgres", "5432"}, 0, "no plugin enforces", ""},
+		{"the matrix comes with warnings", []string{"-f", shop}, 0, "from \\ to", "warning: "},
+		{"a misspelt name is no answer", []string{"-f", shop, "shop/frontend", "data/postgre", "5432"}, 2, "", "did you mean data/postgres?"},
+		{"both misspelt names are reported", []string{"-f", shop, "shop/apis", "data/postgre", "5432"}, 2, "", "shop/apis"},
+		{"a port is a number", []string{"-f", shop, "shop/api", "data/postgres", "0"}, 2, "", "port"},
+		{"a folder that is not there is no answer", []string{"-f", shop + "/nowhere", "shop/api", "data/postgres", "5432"}, 2, "", "nowhere"},
+		{"a question has three words", []string{"-f", shop, "shop/api", "data/postgres"}, 2, "", "usage"},
+		{"no manifests, no answer", []string{"shop/api", "data/postgres", "5432"}, 2, "", "usage"},
+		{"a plugin has a name that is known", []string{"-f", shop, "-plugin", "calcio"}, 2, "", "usage"},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			status, stdout, stderr := canreach("", tt.args...)
+			assert.Equal(t, tt.status, status, "%s%s", stdout, stderr)
+			assert.Contains(t, stdout, tt.stdout)
+			assert.Contains(t, stderr, tt.stderr)
+			if tt.status == 2 {
+				assert.Empty(t, stdout)
+			}
+		})
+	}
+}
+
+func TestStandardInput(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("../../testdata/web-api/manifests", firstFile(t)))
+	require.NoError(t, err)
+	status, stdout, stderr := canreach(string(text), "-f", "-")
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "from \\ to")
+
+	status, _, stderr = canreach("kind: [", "-f", "-")
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "standard input:1")
+}
+
+func firstFile(t *testing.T) string {
+	t.Helper()
+	files, err := os.ReadDir("../../testdata/web-api/manifests")
+	require.NoError(t, err)
+	return files[0].Name()
+}
+
+// The matrix of the recipe shows that its claim is wrong: foo reaches DNS only,
+// and not the web service.
+func TestMatrix(t *testing.T) {
+	status, stdout, stderr := canreach("", "-f", "../../testdata/recipe-deny-external/manifests")
+	require.Zero(t, status, stderr)
+	rows := make(map[string]map[string]string)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	columns := strings.Fields(strings.TrimPrefix(lines[0], "from \\ to"))
+	for _, line := range lines[1:] {
+		cells := strings.Fields(line)
+		require.Len(t, cells, len(columns)+1, line)
+		rows[cells[0]] = make(map[string]string)
+		for i, c := range columns {
+			rows[cells[0]][c] = cells[i+1]
+		}
+	}
+	assert.Equal(t, "none", rows["default/foo"]["default/web"])
+	assert.Equal(t, "none", rows["default/foo"]["0.0.0.0/0"])
+	assert.Equal(t, "53/TCP,53/UDP", rows["default/foo"]["kube-system/coredns"])
+	assert.Equal(t, "all", rows["default/web"]["default/foo"])
+}
