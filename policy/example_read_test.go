@@ -69,7 +69,7 @@ func ExampleError() {
 	// unknown kind "Deploymnet": did you mean Deployment of apps/v1?
 }
 
-// Policies that are not modelled are an error, unless the caller accepts
+// Policies that are not modeled are an error, unless the caller accepts
 // answers that leave them out.
 func ExampleLoader() {
 	const manifest = `apiVersion: cilium.io/v2

@@ -177,7 +177,7 @@ func lookUp(apiVersion, name string) (*kind, *refusal) {
 		name == "EgressFirewall", full == "AuthorizationPolicy.security.istio.io":
 		return nil, &refusal{
 			field: "kind",
-			text: fmt.Sprintf("a %s changes what can reach what and is not modelled: "+
+			text: fmt.Sprintf("a %s changes what can reach what and is not modeled: "+
 				"to leave it out of the answers, list %q in Loader.Accept", shorten(name), full),
 			accept: true,
 		}

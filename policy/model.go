@@ -41,7 +41,7 @@ type Namespace struct {
 // A Node is a node with its addresses.
 type Node struct {
 	Name  string
-	Addrs []netip.Addr // of the types InternalIP and ExternalIP; unmapped, in the order of the API object
+	Addrs []netip.Addr // internal and external ones in the order of the API object, then what its pods report; unmapped
 }
 
 // A Pod is a pod, or a workload that stands for the pods it makes.

@@ -178,7 +178,7 @@ func TestModelWorkloads(t *testing.T) {
 		{[]string{"Deployment web: {}", "ReplicaSet web-1: " + controlled("apps/v1", "Deployment", "web")}, []string{"Deployment web"}, "a Deployment speaks for its ReplicaSets"},
 		{[]string{"CronJob tick: {}", "Job tick-1: " + controlled("batch/v1", "CronJob", "tick")}, []string{"CronJob tick"}, "a CronJob speaks for its Jobs"},
 		{[]string{"ReplicaSet web-1: " + controlled("apps/v1", "Deployment", "web")}, []string{"ReplicaSet web-1"}, "the Deployment is not here"},
-		{[]string{"ReplicaSet web-1: " + controlled("argoproj.io/v1alpha1", "Rollout", "web")}, []string{"ReplicaSet web-1"}, "a kind that is not modelled"},
+		{[]string{"ReplicaSet web-1: " + controlled("argoproj.io/v1alpha1", "Rollout", "web")}, []string{"ReplicaSet web-1"}, "a kind that is not modeled"},
 		{[]string{"ReplicaSet web-1: " + controlled("example.com/v1", "Deployment", "web"), "Deployment web: {}"}, []string{"Deployment web", "ReplicaSet web-1"}, "another kind of the same name"},
 		{[]string{"StatefulSet db: {}", "Pod db-0: " + controlled("apps/v1", "StatefulSet", "db"), "Pod db-1: " + controlled("apps/v1", "StatefulSet", "db")},
 			[]string{"Pod db-0 of StatefulSet db", "Pod db-1 of StatefulSet db"}, "the pods themselves are here"},

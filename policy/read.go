@@ -55,7 +55,7 @@ func ParseFS(fsys fs.FS, roots ...string) (*Cluster, error) { return Loader{}.Pa
 // every field counts. In the other kinds the fields that matter here must be
 // right, unknown fields beside them are warnings, and what has no bearing is
 // not looked into. Kinds without bearing are counted in Skipped. A kind of
-// policy that is not modelled is an error, see [Loader.Accept].
+// policy that is not modeled is an error, see [Loader.Accept].
 //
 // It goes on after an error and returns all of them joined, each an [*Error],
 // in source order, and then no Cluster. After a thousand, it only counts them.

@@ -533,7 +533,7 @@ func TestParseRefuses(t *testing.T) {
 			text: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitem:\n- metadata: {name: p}\n",
 			want: []misreading{{line: 3, object: "NetworkPolicyList", field: "item", typ: ErrorTypeUnknown, says: `did you mean "items"`}},
 		}, {
-			name: "misspelt items of policies that are not modelled",
+			name: "misspelt items of policies that are not modeled",
 			why:  "they would vanish without being accepted",
 			text: "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicyList\nitem:\n- metadata: {name: p}\n",
 			want: []misreading{{line: 3, object: "CiliumNetworkPolicyList", field: "item", typ: ErrorTypeUnknown}},
