@@ -174,7 +174,7 @@ func lookUp(apiVersion, name string) (*kind, *refusal) {
 	lower := strings.ToLower(name)
 	switch {
 	case strings.HasSuffix(lower, "networkpolicy"), strings.HasSuffix(lower, "networkpolicies"),
-		name == "EgressFirewall", full == "AuthorizationPolicy.security.istio.io":
+		name == "EgressFirewall", name == "AuthorizationPolicy":
 		return nil, &refusal{
 			field: "kind",
 			text: fmt.Sprintf("a %s changes what can reach what and is not modeled: "+
