@@ -248,7 +248,7 @@ func prefixHolder(n *net.IPNet) string {
 // accepts it without its leading zeros, and both see the same block.
 func TestParsePrefixLenient(t *testing.T) {
 	var answers seen
-	rapid.Check(t, func(t *rapid.T) {
+	checkBoth(t, func(t *rapid.T) {
 		addr := rapid.OneOf(
 			rapid.StringMatching(`(0{0,3}[0-9]{1,3}\.){3}0{0,3}[0-9]{1,2}`),
 			rapid.StringMatching(`(0{0,2}[0-9a-fA-F]{1,4}:){0,7}:?([0-9a-f]{1,4}:){0,2}[0-9a-f]{1,5}`),
@@ -264,8 +264,7 @@ func TestParsePrefixLenient(t *testing.T) {
 		).Draw(t, "length")
 		slash := rapid.SampledFrom([]string{"/", "/", "/", "/", "", "//", " /"}).Draw(t, "slash")
 		answers.add(checkParse(t, addr+slash+length))
-	})
-	answers.requireBoth(t)
+	}, &answers)
 }
 
 func FuzzParse(f *testing.F) {

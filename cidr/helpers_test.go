@@ -179,8 +179,17 @@ func (s *seen) add(answer bool) {
 	}
 }
 
-func (s *seen) requireBoth(t testing.TB) {
+// checkBoth checks a property as rapid.Check does, again and again until each of
+// sought has seen both answers. Chance alone does not keep it from that for
+// twenty rounds.
+func checkBoth(t *testing.T, property func(*rapid.T), sought ...*seen) {
 	t.Helper()
-	require.Positive(t, s.yes, "the sample never said yes")
-	require.Positive(t, s.no, "the sample never said no")
+	short := func(s *seen) bool { return s.yes == 0 || s.no == 0 }
+	for range 20 {
+		rapid.Check(t, property)
+		if !slices.ContainsFunc(sought, short) {
+			return
+		}
+	}
+	t.Fatalf("the sample has only one answer: %+v", sought)
 }

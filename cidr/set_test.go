@@ -14,7 +14,7 @@ import (
 // the prefixes and the operations on them say.
 func TestSetOracle(t *testing.T) {
 	var answers seen
-	rapid.Check(t, func(t *rapid.T) {
+	checkBoth(t, func(t *rapid.T) {
 		s := genSample.Draw(t, "set")
 		checkInvariant(t, s.set)
 		for _, a := range probes(t, s.set) {
@@ -22,12 +22,12 @@ func TestSetOracle(t *testing.T) {
 			answers.add(want)
 			require.Equal(t, want, s.set.Contains(a), "%v in %v", a, s.set)
 		}
-	})
-	answers.requireBoth(t)
+	}, &answers)
 }
 
 // TestOfShuffled: neither the order of prefixes, nor repeating one, nor
-// splitting one into its halves changes the set.
+// splitting one into its halves changes the set. The exception is ::fffe:0:0/95,
+// whose upper half, written by itself, is IPv4.
 func TestOfShuffled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		prefixes := rapid.SliceOfN(genPrefix, 1, 6).Draw(t, "prefixes")
@@ -38,6 +38,9 @@ func TestOfShuffled(t *testing.T) {
 		if one.Bits() < one.Addr().BitLen() {
 			rest := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p == one })
 			low, high := halves(one.Masked())
+			if one.Masked() == netip.MustParsePrefix("::fffe:0:0/95") {
+				return
+			}
 			require.True(t, want.Equal(Of(append(rest, low, high)...)))
 		}
 	})
@@ -47,7 +50,7 @@ func TestOfShuffled(t *testing.T) {
 func TestSetLaws(t *testing.T) {
 	all := of(t, "0.0.0.0/0", "::/0")
 	var equal, empty seen
-	rapid.Check(t, func(t *rapid.T) {
+	checkBoth(t, func(t *rapid.T) {
 		a := genSample.Draw(t, "a").set
 		b := genSample.Draw(t, "b").set
 		c := genSample.Draw(t, "c").set
@@ -89,9 +92,7 @@ func TestSetLaws(t *testing.T) {
 		for i, s := range []Set{a, b, c} {
 			require.True(t, s.Equal(before[i]), "an operation changed an operand")
 		}
-	})
-	equal.requireBoth(t)
-	empty.requireBoth(t)
+	}, &equal, &empty)
 }
 
 func TestOfIgnoresInvalid(t *testing.T) {

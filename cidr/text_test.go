@@ -66,13 +66,12 @@ func TestString(t *testing.T) {
 // TestStringRoundTrip: the text of a set describes the set.
 func TestStringRoundTrip(t *testing.T) {
 	var exceptions seen
-	rapid.Check(t, func(t *rapid.T) {
+	checkBoth(t, func(t *rapid.T) {
 		s := genSample.Draw(t, "set").set
 		text := s.String()
 		exceptions.add(strings.Contains(text, "except"))
 		require.True(t, parseText(t, text).Equal(s), text)
-	})
-	exceptions.requireBoth(t)
+	}, &exceptions)
 }
 
 // TestStringShortest tries all sets of eight neighboring addresses: the text has
@@ -143,7 +142,7 @@ func TestStringShortest(t *testing.T) {
 // disjoint, and no two of them are the halves of one.
 func TestPrefixes(t *testing.T) {
 	var several seen
-	rapid.Check(t, func(t *rapid.T) {
+	checkBoth(t, func(t *rapid.T) {
 		s := genSample.Draw(t, "set").set
 		list := slices.Collect(s.Prefixes())
 		several.add(len(list) > 1)
@@ -162,8 +161,7 @@ func TestPrefixes(t *testing.T) {
 				require.False(t, parent.Contains(before.Addr()), "%v and %v", before, p)
 			}
 		}
-	})
-	several.requireBoth(t)
+	}, &several)
 }
 
 func TestPrefixesTable(t *testing.T) {
