@@ -685,10 +685,10 @@ func TestGenerated(t *testing.T) {
 		n := newNaive(d.c, d.p)
 		for _, f := range d.questions {
 			f.fam = reach.IPv4
-			if !f.src.speaks(f.fam) || !f.dst.speaks(f.fam) {
+			if !n.speaks(f.src, f.fam) || !n.speaks(f.dst, f.fam) {
 				f.fam = reach.IPv6
 			}
-			if f.src.speaks(f.fam) && f.dst.speaks(f.fam) && n.policiesDecide(f) {
+			if n.speaks(f.src, f.fam) && n.speaks(f.dst, f.fam) && n.policiesDecide(f) {
 				allowed[n.allowed(f)]++
 			}
 		}
@@ -752,7 +752,7 @@ func flawsOf(c *policy.Cluster) []string {
 	for _, block := range blocksOf(c) {
 		for _, except := range block.Except {
 			base, bits := rawCIDR(except)
-			if _, outer := rawCIDR(block.CIDR); bits <= outer || !cidrHolds(block.CIDR, base) {
+			if _, outer := rawCIDR(block.CIDR); XX {
 				flaws = append(flaws, fmt.Sprintf("%s is not inside %s", except, block.CIDR))
 			}
 		}
@@ -1002,7 +1002,7 @@ func policyFeatures(f marker, np *networkingv1.NetworkPolicy) {
 	for _, dir := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
 		rules := naiveRules(np, dir)
 		f.mark("several rules", len(rules) > 1)
-		f.mark("rules in unlisted direction", len(rules) > 0 && !slices.Contains(rawTypes(np), dir))
+		f.mark("rules in unlisted direction", len(rules) > 0 && !slices.Contains(newNaive(&policy.Cluster{}, reach.Profile{}).types(np), dir))
 		for _, rule := range rules {
 			f.mark("rule empty", len(rule.peers) == 0 && len(rule.ports) == 0)
 			f.mark("peers nil", rule.peers == nil)

@@ -2,7 +2,9 @@ package reach_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +20,13 @@ import (
 // A naive answers what a Graph answers, by walking the raw API objects anew
 // for every question. It is the yardstick for the engine and shares neither
 // code nor ideas with it: there are no classes, no normal form, no order that
-// matters, and every function names the rule that it spells out.
+// matters, and every function names the rules that it spells out. Where a rule
+// shows, it is noted; the notes have no influence on any answer.
 type naive struct {
 	c     *policy.Cluster
 	p     reach.Profile
 	known []naiveEnd // everything that can be named without an address
+	notes []string   // rules in the order in which they showed; nil takes no notes
 }
 
 // A naiveEnd is an end of a flow.
@@ -48,16 +52,42 @@ type naiveFlow struct {
 // newNaive returns the evaluator of a valid cluster.
 func newNaive(c *policy.Cluster, p reach.Profile) *naive {
 	n := &naive{c: c, p: p}
-	for _, pod := range c.Pods {
+	n.learn()
+	return n
+}
+
+// newNotingNaive returns an evaluator that takes notes.
+func newNotingNaive(c *policy.Cluster, p reach.Profile) *naive {
+	n := &naive{c: c, p: p, notes: []string{}}
+	n.learn()
+	return n
+}
+
+// learn fills in known.
+func (n *naive) learn() {
+	for _, pod := range n.c.Pods {
 		n.known = append(n.known, n.podEnd(pod))
 	}
 	for _, w := range n.workloads() {
-		if n.standsForPods(w) {
+		if n.when(n.standsForPods(w), "SEM-228") {
 			n.known = append(n.known, n.workloadEnd(w, ""), n.workloadEnd(w, "replica:"))
 		}
 	}
-	return n
 }
+
+// reach notes rules.
+func (n *naive) reach(rules ...string) { n.when(true, rules...) }
+
+// when returns is, and notes rules if it is true.
+func (n *naive) when(is bool, rules ...string) bool {
+	if is && n.notes != nil {
+		n.notes = append(n.notes, rules...)
+	}
+	return is
+}
+
+// since reports whether rule is among the notes but the first ones.
+func (n *naive) since(first int, rule string) bool { return slices.Contains(n.notes[first:], rule) }
 
 // ends returns the canonical texts of the pods, terminated ones too, of the
 // workloads that stand for pods and their replicas, of the nodes that have an
@@ -98,7 +128,8 @@ func (n *naive) end(text string) naiveEnd {
 // find returns every end that text can mean.
 func (n *naive) find(text string) []naiveEnd {
 	if addr, err := netip.ParseAddr(text); err == nil {
-		return n.withAddr(addr.Unmap()) // SEM-124
+		n.when(addr.Is4In6(), "SEM-124")
+		return n.withAddr(addr.Unmap())
 	}
 	kind, rest, hasKind := strings.Cut(text, ":")
 	if !hasKind {
@@ -152,11 +183,14 @@ func (n *naive) withAddr(a netip.Addr) []naiveEnd {
 	for _, e := range n.known {
 		sameNode := func(o naiveEnd) bool { return e.isNode && e.node == o.node }
 		switch {
-		case e.dead || !slices.Contains(e.addrs, a):
+		case !slices.Contains(e.addrs, a):
+		case n.when(e.dead, "SEM-222"):
 		case !e.spec.HostNetwork:
 			pods = append(pods, e)
 		case !slices.ContainsFunc(hosts, sameNode):
 			hosts = append(hosts, e)
+		default:
+			n.reach("SEM-224")
 		}
 	}
 	for _, id := range n.nodeIDs() {
@@ -164,6 +198,7 @@ func (n *naive) withAddr(a netip.Addr) []naiveEnd {
 			nodes = append(nodes, e)
 		}
 	}
+	n.when(len(nodes) > 0 && len(hosts) > 0, "SEM-224")
 	for _, ends := range [][]naiveEnd{pods, nodes, hosts} {
 		for i := range ends {
 			ends[i].addrs = []netip.Addr{a} // the others are not asked about
@@ -187,30 +222,34 @@ func (n *naive) allows(from, to string, port policy.Port, fam reach.Family) bool
 	return n.allowed(v4) || n.allowed(v6)
 }
 
-// allowed goes through the rules in their order.
+// allowed goes through the rules in their order. Each side is judged by itself
+// (SEM-075), and only pods have policies (SEM-078).
 func (n *naive) allowed(f naiveFlow) bool {
 	switch {
-	case f.src.dead || f.dst.dead: // SEM-222
+	case n.when(f.src.dead || f.dst.dead, "SEM-222"):
 		return false
-	case !f.src.speaks(f.fam) || !f.dst.speaks(f.fam): // SEM-128
+	case n.when(!n.speaks(f.src, f.fam) || !n.speaks(f.dst, f.fam), "SEM-128"):
 		return false
-	case n.p.NotEnforced: // SEM-354
+	case n.when(n.p.NotEnforced, "SEM-354"):
 		return true
-	case f.src.id == f.dst.id: // SEM-200
+	case n.when(f.src.id == f.dst.id, "SEM-200"):
 		return true
-	case !f.src.policed && !f.dst.policed: // SEM-079
+	case n.when(!f.src.policed && !f.dst.policed, "SEM-079"):
+		n.when(f.src.spec != nil || f.dst.spec != nil, "SEM-210")
 		return true
-	case f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPBypasses: // SEM-163
+	case n.when(f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPBypasses, "SEM-163"):
 		return true
 	}
-	return n.passes(f, networkingv1.PolicyTypeEgress) && // SEM-075
-		n.passes(f, networkingv1.PolicyTypeIngress)
+	egress, ingress := n.passes(f, networkingv1.PolicyTypeEgress), n.passes(f, networkingv1.PolicyTypeIngress)
+	n.when(egress != ingress && f.src.policed && f.dst.policed, "SEM-075")
+	n.when(f.src.policed != f.dst.policed, "SEM-078")
+	return egress && ingress
 }
 
 // speaks reports whether e can be an end of a flow over fam. An end without a
 // known address is taken to have both families (SEM-221).
-func (e naiveEnd) speaks(fam reach.Family) bool {
-	return len(e.addrs) == 0 || len(e.addrsOf(fam)) > 0
+func (n *naive) speaks(e naiveEnd, fam reach.Family) bool {
+	return n.when(len(e.addrs) == 0, "SEM-221") || len(e.addrsOf(fam)) > 0
 }
 
 // addrsOf returns the addresses of e of family fam.
@@ -225,26 +264,40 @@ func (e naiveEnd) addrsOf(fam reach.Family) []netip.Addr {
 }
 
 // passes reports whether the policies of the source (egress) or of the
-// destination (ingress) let f pass.
+// destination (ingress) let f pass: one rule of one of them is enough
+// (SEM-071), and nothing takes back what it allows (SEM-073, SEM-074).
 func (n *naive) passes(f naiveFlow, dir networkingv1.PolicyType) bool {
-	if n.exempt(f, dir) || !n.isolated(f, dir) {
+	if !n.isolated(f, dir) || n.exempt(f, dir) {
 		return true
 	}
-	if f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPDropped { // SEM-163
+	if n.when(f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPDropped, "SEM-163") {
 		return false
 	}
 	self, peer := f.sides(dir)
+	rules, silent, first := 0, 0, len(n.notes)
 	for _, np := range n.c.Policies {
 		if !n.applies(np, dir, self) {
 			continue
 		}
 		for _, r := range naiveRules(np, dir) {
-			if n.peersMatch(np, r.peers, peer, f.fam) && n.portsMatch(r.ports, f) { // SEM-070
+			before := len(n.notes)
+			if n.ruleMatches(np, r, peer, f) {
+				n.when(rules+silent > 0, "SEM-071")
+				n.when(silent > 0, "SEM-074")
+				n.when(silent > 0 && n.since(before, "SEM-072"), "SEM-073")
+				n.when(n.since(first, "SEM-115"), "SEM-116")
+				n.when(n.since(before, "SEM-170") && dir == networkingv1.PolicyTypeEgress, "SEM-172")
+				n.when(n.since(before, "SEM-170") && n.since(before, "SEM-110"), "SEM-175")
 				return true
 			}
+			rules++
 		}
+		silent++
 	}
-	return false // SEM-062, SEM-063
+	n.when(rules == 0 && dir == networkingv1.PolicyTypeIngress, "SEM-062")
+	n.when(rules == 0 && dir == networkingv1.PolicyTypeEgress, "SEM-063")
+	n.when(hasPorts(f.port.Protocol), "SEM-240")
+	return false
 }
 
 // sides returns the end whose policies are asked and the end they see.
@@ -256,45 +309,86 @@ func (f naiveFlow) sides(dir networkingv1.PolicyType) (self, peer naiveEnd) {
 }
 
 // exempt reports whether no policy is asked because the peer is the node that
-// the pod runs on (SEM-203, SEM-205, SEM-209). A node that is not known is
-// nobody else's (SEM-213).
+// the pod runs on. A node that is not known is nobody else's (SEM-213,
+// SEM-227).
 func (n *naive) exempt(f naiveFlow, dir networkingv1.PolicyType) bool {
 	self, peer := f.sides(dir)
-	ownNode := peer.isNode && peer.node == self.node
-	return ownNode && (dir == networkingv1.PolicyTypeIngress || n.p.EgressToOwnNodeAllowed)
+	ingress, ownNode := dir == networkingv1.PolicyTypeIngress, peer.isNode && peer.node == self.node
+	unknown := peer.isNode && !ownNode && strings.HasPrefix(self.node, "node-of:")
+	n.when(unknown, "SEM-213", "SEM-227")
+	n.when(peer.isNode && !ownNode && !unknown && ingress, "SEM-204")
+	n.when(peer.isNode && !ownNode && !unknown && !ingress, "SEM-206")
+	switch {
+	case !ownNode:
+		return false
+	case ingress:
+		n.when(peer.spec != nil, "SEM-209")
+		return n.when(true, "SEM-203")
+	}
+	n.reach("SEM-205")
+	return n.p.EgressToOwnNodeAllowed
 }
 
-// isolated reports whether some policy applies (SEM-061); others stay open
-// (SEM-064, SEM-068).
+// isolated reports whether some policy applies (SEM-061). Others stay open, be
+// they selected for the other direction (SEM-064) or not at all (SEM-068).
 func (n *naive) isolated(f naiveFlow, dir networkingv1.PolicyType) bool {
 	self, _ := f.sides(dir)
+	selected := false
 	for _, np := range n.c.Policies {
 		if n.applies(np, dir, self) {
-			return true
+			n.when(len(naiveRules(np, dir)) == 0, "SEM-066")
+			return n.when(true, "SEM-061")
 		}
+		selected = selected || n.chooses(np, self)
 	}
+	n.when(selected, "SEM-064")
+	n.when(self.policed && !selected, "SEM-068")
 	return false
 }
 
-// applies reports whether np selects e and lists dir (SEM-060, SEM-061). A
-// policy that is being deleted still does (SEM-353).
+// applies reports whether np selects e and lists dir. The rules of a direction
+// that it does not list mean nothing (SEM-065). A policy that is being deleted
+// still applies (SEM-353).
 func (n *naive) applies(np *networkingv1.NetworkPolicy, dir networkingv1.PolicyType, e naiveEnd) bool {
-	return e.policed &&
-		rawNamespace(np.ObjectMeta) == e.ns &&
-		rawSelects(&np.Spec.PodSelector, e.labels) && // SEM-024
-		slices.Contains(rawTypes(np), dir)
+	if !n.chooses(np, e) {
+		return false
+	}
+	if !slices.Contains(n.types(np), dir) {
+		n.when(len(naiveRules(np, dir)) > 0, "SEM-065")
+		return false
+	}
+	n.when(np.DeletionTimestamp != nil, "SEM-353")
+	return true
 }
 
-// rawTypes returns the directions that np isolates (SEM-020, SEM-021, SEM-023,
-// SEM-025).
-func rawTypes(np *networkingv1.NetworkPolicy) []networkingv1.PolicyType {
-	if len(np.Spec.PolicyTypes) > 0 {
+// chooses reports whether np selects e, which must be a pod of its namespace
+// (SEM-060), and one that counts as a pod (SEM-207). The empty selector is all
+// of them (SEM-024).
+func (n *naive) chooses(np *networkingv1.NetworkPolicy, e naiveEnd) bool {
+	if e.spec == nil || n.when(rawNamespace(np.ObjectMeta) != e.ns, "SEM-060", "SEM-069") {
+		return false
+	}
+	before := len(n.notes)
+	if !n.selects(&np.Spec.PodSelector, e.labels) {
+		return false
+	}
+	n.when(n.since(before, "SEM-040"), "SEM-024")
+	n.when(e.spec.HostNetwork, "SEM-207")
+	return e.policed
+}
+
+// types returns the directions that np isolates: those that it lists (SEM-023),
+// or else Ingress (SEM-020), and Egress if there are rules for it.
+func (n *naive) types(np *networkingv1.NetworkPolicy) []networkingv1.PolicyType {
+	if n.when(len(np.Spec.PolicyTypes) > 0, "SEM-023") {
 		return np.Spec.PolicyTypes
 	}
+	n.reach("SEM-020")
 	types := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
-	if len(np.Spec.Egress) > 0 {
+	if n.when(len(np.Spec.Egress) > 0, "SEM-021") {
 		types = append(types, networkingv1.PolicyTypeEgress)
 	}
+	n.when(np.Spec.Egress != nil && len(np.Spec.Egress) == 0, "SEM-025")
 	return types
 }
 
@@ -319,14 +413,27 @@ func naiveRules(np *networkingv1.NetworkPolicy, dir networkingv1.PolicyType) []n
 	return rules
 }
 
+// ruleMatches: both parts must match (SEM-070), each peer with each port
+// (SEM-077).
+func (n *naive) ruleMatches(np *networkingv1.NetworkPolicy, r naiveRule, peer naiveEnd, f naiveFlow) bool {
+	if !n.peersMatch(np, r.peers, peer, f.fam) || n.when(!n.portsMatch(r.ports, f), "SEM-070") {
+		return false
+	}
+	n.when(len(r.peers) == 0 && len(r.ports) == 0, "SEM-072")
+	n.when(len(r.peers) > 1 && len(r.ports) > 1, "SEM-077")
+	return true
+}
+
 // peersMatch: no peers are everybody (SEM-090), several are alternatives
-// (SEM-095).
+// (SEM-095), blocks too (SEM-127).
 func (n *naive) peersMatch(np *networkingv1.NetworkPolicy, peers []networkingv1.NetworkPolicyPeer, e naiveEnd, fam reach.Family) bool {
-	if len(peers) == 0 {
+	if n.when(len(peers) == 0, "SEM-090") {
 		return true
 	}
-	for _, peer := range peers {
+	for i, peer := range peers {
 		if n.peerMatches(np, peer, e, fam) {
+			n.when(i > 0, "SEM-095")
+			n.when(i > 0 && peer.IPBlock != nil && peers[i-1].IPBlock != nil, "SEM-127")
 			return true
 		}
 	}
@@ -335,80 +442,123 @@ func (n *naive) peersMatch(np *networkingv1.NetworkPolicy, peers []networkingv1.
 
 // peerMatches: a block looks at addresses only (SEM-110), selectors at pods
 // only (SEM-094, SEM-208). A selector that is not there leaves its half open
-// (SEM-049): all pods of the namespaces (SEM-098), or the own namespace
-// (SEM-091).
+// (SEM-049): all pods of the namespaces (SEM-092, SEM-098), or the own
+// namespace (SEM-091). Other selectors do not mean the own one (SEM-099).
 func (n *naive) peerMatches(np *networkingv1.NetworkPolicy, peer networkingv1.NetworkPolicyPeer, e naiveEnd, fam reach.Family) bool {
 	if peer.IPBlock != nil {
 		return n.blockMatches(peer.IPBlock, e, fam)
 	}
-	if !e.policed {
+	n.when(e.spec != nil && e.spec.HostNetwork, "SEM-208")
+	if n.when(!e.policed, "SEM-094") {
 		return false
 	}
-	if peer.PodSelector != nil && !rawSelects(peer.PodSelector, e.labels) {
+	if peer.PodSelector != nil && !n.selects(peer.PodSelector, e.labels) {
 		return false
 	}
-	if peer.NamespaceSelector == nil {
-		return e.ns == rawNamespace(np.ObjectMeta)
+	ownNamespace := e.ns == rawNamespace(np.ObjectMeta)
+	if n.when(peer.NamespaceSelector == nil, "SEM-049", "SEM-091") {
+		n.when(ownNamespace && n.chooses(np, e), "SEM-101")
+		return ownNamespace
 	}
-	return rawSelects(peer.NamespaceSelector, n.namespaceLabels(e.ns))
+	before := len(n.notes)
+	if !n.selects(peer.NamespaceSelector, n.namespaceLabels(e.ns)) {
+		n.when(ownNamespace, "SEM-099")
+		return false
+	}
+	n.when(peer.PodSelector == nil, "SEM-049", "SEM-092", "SEM-098")
+	n.when(peer.PodSelector == nil && n.since(before, "SEM-040"), "SEM-093")
+	n.when(peer.PodSelector != nil, "SEM-096")
+	return true
 }
 
 // blockMatches: the block must hold the address of e of the flow's family
-// (SEM-111, SEM-123), and no exception may hold it (SEM-115, SEM-118). A node
-// can have several addresses of one family; one in the block is enough, unless
-// the question names an address. An end whose addresses are not known is in no
-// block (SEM-129).
+// (SEM-111, SEM-123), whatever e is (SEM-112, SEM-113, SEM-211), and no
+// exception may hold it (SEM-115), of which there can be several (SEM-118). No
+// range is special (SEM-126). A node can have several addresses of one family;
+// one in the block is enough, unless the question names an address. An end
+// whose addresses are not known is in no block (SEM-129).
 func (n *naive) blockMatches(block *networkingv1.IPBlock, e naiveEnd, fam reach.Family) bool {
-	if e.policed && n.p.IPBlockSkipsPods { // SEM-112
+	if e.policed && n.when(n.p.IPBlockSkipsPods, "SEM-112") {
 		return false
 	}
-	if e.isNode && n.p.IPBlockSkipsNodes { // SEM-113, SEM-211
+	if e.isNode && n.when(n.p.IPBlockSkipsNodes, "SEM-113") {
 		return false
 	}
+	n.when(len(e.addrs) == 0, "SEM-129")
+	n.when(e.policed && len(e.addrs) > 1, "SEM-123")
 	for _, a := range e.addrsOf(fam) {
-		in := cidrHolds(block.CIDR, a)
-		for _, except := range block.Except {
-			in = in && !cidrHolds(except, a)
+		if !n.holds(block.CIDR, a) {
+			continue
 		}
-		if in {
-			return true
+		excepts := 0
+		for _, except := range block.Except {
+			if n.holds(except, a) {
+				excepts++
+			}
+		}
+		n.when(excepts > 0, "SEM-115")
+		n.when(excepts > 1, "SEM-118")
+		if excepts == 0 {
+			n.when(e.policed, "SEM-112")
+			n.when(e.isNode, "SEM-113")
+			n.when(e.isNode && e.spec != nil, "SEM-211")
+			n.when(a.IsLinkLocalUnicast(), "SEM-126")
+			return n.when(true, "SEM-110", "SEM-111")
 		}
 	}
 	return false
 }
 
-// portsMatch: no ports are all of them (SEM-150), several are alternatives
-// (SEM-160).
+// portsMatch: no ports are all of them (SEM-150), with all protocols
+// (SEM-165), several are alternatives (SEM-160). Protocols without ports have
+// nothing else to match (SEM-164, SEM-241).
 func (n *naive) portsMatch(ports []networkingv1.NetworkPolicyPort, f naiveFlow) bool {
-	if len(ports) == 0 {
+	n.when(!hasPorts(f.port.Protocol), "SEM-241")
+	if n.when(len(ports) == 0, "SEM-150") {
+		n.when(!hasPorts(f.port.Protocol), "SEM-165")
 		return true
 	}
-	for _, item := range ports {
+	n.when(!hasPorts(f.port.Protocol), "SEM-164")
+	for i, item := range ports {
 		if n.itemMatches(item, f) {
+			n.when(i > 0, "SEM-160")
 			return true
 		}
 	}
 	return false
 }
 
-// itemMatches: protocol and port must match (SEM-152), so protocols without
-// ports never do (SEM-164). Without a port the item is all of its protocol
-// (SEM-153, SEM-154).
+// hasPorts reports whether a rule can name p.
+func hasPorts(p policy.Protocol) bool {
+	return p == policy.TCP || p == policy.UDP || p == policy.SCTP
+}
+
+// itemMatches: protocol and port must match (SEM-152). Without a port the item
+// is all of its protocol (SEM-153, SEM-154). A number need not be declared
+// (SEM-161).
 func (n *naive) itemMatches(item networkingv1.NetworkPolicyPort, f naiveFlow) bool {
-	if rawProtocol(item.Protocol) != f.port.Protocol {
+	n.when(item.Protocol == nil, "SEM-022")
+	if n.when(rawProtocol(item.Protocol) != f.port.Protocol, "SEM-152") {
 		return false
 	}
+	n.when(f.port.Protocol == policy.SCTP, "SEM-155")
 	if item.Port == nil {
+		n.when(item.Protocol != nil, "SEM-153")
+		n.when(item.Protocol == nil, "SEM-154")
 		return true
 	}
 	number := int32(f.port.Number)
 	if item.Port.Type == intstr.String {
-		return slices.Contains(n.numbersNamed(item.Port.StrVal, f.port.Protocol, f.dst), number)
+		return n.when(slices.Contains(n.numbersNamed(item.Port.StrVal, f.port.Protocol, f.dst), number), "SEM-170")
 	}
 	first, last := item.Port.IntVal, item.Port.IntVal
-	if item.EndPort != nil && !n.p.EndPortIgnored { // SEM-157, SEM-159
+	if item.EndPort != nil && !n.when(n.p.EndPortIgnored, "SEM-159") {
 		last = *item.EndPort
+		n.when(first < last, "SEM-157")
+		n.when(first == last, "SEM-158")
 	}
+	n.when(first == number && item.EndPort == nil, "SEM-151")
+	n.when(first <= number && number <= last && f.dst.policed && len(f.dst.spec.Containers[0].Ports) == 0, "SEM-161")
 	return first <= number && number <= last
 }
 
@@ -429,37 +579,49 @@ func rawProtocol(p *corev1.Protocol) policy.Protocol {
 }
 
 // numbersNamed returns the ports that name means on the destination (SEM-170,
-// SEM-172). It means none on what is not a pod (SEM-174, SEM-185).
+// SEM-172), by what that declares and nothing else (SEM-183). It means none on
+// what is not a pod (SEM-174, SEM-185).
 func (n *naive) numbersNamed(name string, proto policy.Protocol, dst naiveEnd) []int32 {
-	if !dst.policed {
+	n.when(dst.spec != nil && dst.spec.HostNetwork, "SEM-185")
+	if n.when(!dst.policed, "SEM-174") {
 		return nil
 	}
 	var numbers []int32
-	for _, port := range n.declaredPorts(dst.spec) {
-		if port.Name == name && rawProtocol(&port.Protocol) == proto { // SEM-171
-			numbers = append(numbers, port.ContainerPort) // SEM-181
+	declared := n.declaredPorts(dst.spec, name)
+	for _, port := range declared {
+		if rawProtocol(&port.Protocol) == proto {
+			n.when(port.Protocol == "", "SEM-027")
+			n.when(port.HostPort != 0, "SEM-181")
+			numbers = append(numbers, port.ContainerPort)
 		}
 	}
-	if n.p.NamedPortFirst && len(numbers) > 1 { // SEM-178
+	n.when(len(declared) == 0, "SEM-174")
+	n.when(len(declared) == 0 && name == "http", "SEM-183")
+	n.when(len(declared) > 0 && len(numbers) == 0, "SEM-171")
+	n.when(len(declared) > len(numbers) && len(numbers) > 0, "SEM-176")
+	if n.when(len(numbers) > 1, "SEM-178") && n.p.NamedPortFirst {
 		numbers = numbers[:1]
 	}
 	return numbers
 }
 
-// declaredPorts returns the ports of the containers that count: the containers
-// first, then the sidecars (SEM-180), then the other init containers (SEM-179).
-func (n *naive) declaredPorts(spec *corev1.PodSpec) []corev1.ContainerPort {
+// declaredPorts returns the ports called name of the containers that count: the
+// containers first, then the sidecars (SEM-180), then the other init containers
+// (SEM-179).
+func (n *naive) declaredPorts(spec *corev1.PodSpec, name string) []corev1.ContainerPort {
 	var main, sidecars, others []corev1.ContainerPort
 	for _, c := range spec.Containers {
-		main = append(main, c.Ports...)
+		main = append(main, portsNamed(c, name)...)
 	}
 	for _, c := range spec.InitContainers {
 		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			sidecars = append(sidecars, c.Ports...)
+			sidecars = append(sidecars, portsNamed(c, name)...)
 		} else {
-			others = append(others, c.Ports...)
+			others = append(others, portsNamed(c, name)...)
 		}
 	}
+	n.when(len(sidecars) > 0, "SEM-180")
+	n.when(len(others) > 0, "SEM-179")
 	switch n.p.NamedPorts {
 	case reach.NamedPortsOfContainers:
 		return main
@@ -469,34 +631,64 @@ func (n *naive) declaredPorts(spec *corev1.PodSpec) []corev1.ContainerPort {
 	return slices.Concat(main, sidecars)
 }
 
-// rawSelects: all requirements must hold (SEM-047), so no requirement selects
+// portsNamed returns the ports of c called name.
+func portsNamed(c corev1.Container, name string) []corev1.ContainerPort {
+	var ports []corev1.ContainerPort
+	for _, port := range c.Ports {
+		if port.Name == name {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// selects: all requirements must hold (SEM-047), so no requirement selects
 // everything (SEM-040).
-func rawSelects(sel *metav1.LabelSelector, labels map[string]string) bool {
+func (n *naive) selects(sel *metav1.LabelSelector, labels map[string]string) bool {
+	held, all := 0, len(sel.MatchLabels)+len(sel.MatchExpressions)
 	for key, want := range sel.MatchLabels {
-		if got, ok := labels[key]; !ok || got != want { // SEM-041, SEM-046
-			return false
+		got, present := n.label(labels, key)
+		n.when(!present && want == "", "SEM-046")
+		if n.when(present && got == want, "SEM-041") {
+			held++
 		}
 	}
 	for _, r := range sel.MatchExpressions {
-		value, present := labels[r.Key]
-		ok := false
-		switch r.Operator {
-		case metav1.LabelSelectorOpIn: // SEM-042
-			ok = present && slices.Contains(r.Values, value)
-		case metav1.LabelSelectorOpNotIn: // SEM-043
-			ok = !present || !slices.Contains(r.Values, value)
-		case metav1.LabelSelectorOpExists: // SEM-044
-			ok = present
-		case metav1.LabelSelectorOpDoesNotExist: // SEM-045
-			ok = !present
-		default:
-			panic("no operator of a selector: " + r.Operator)
-		}
-		if !ok {
-			return false
+		if n.holdsFor(r, labels) {
+			held++
 		}
 	}
-	return true
+	n.when(all == 0, "SEM-040")
+	n.when(0 < held && held < all, "SEM-047")
+	return held == all
+}
+
+// holdsFor: an absent label has no value, not even the empty one (SEM-046).
+func (n *naive) holdsFor(r metav1.LabelSelectorRequirement, labels map[string]string) bool {
+	value, present := n.label(labels, r.Key)
+	listed := slices.Contains(r.Values, value)
+	n.when(!present && listed, "SEM-046")
+	switch r.Operator {
+	case metav1.LabelSelectorOpIn:
+		return n.when(present && listed, "SEM-042")
+	case metav1.LabelSelectorOpNotIn:
+		n.when(listed && r.Key == corev1.LabelMetadataName, "SEM-234")
+		return n.when(!present, "SEM-043") || !listed
+	case metav1.LabelSelectorOpExists:
+		return n.when(present, "SEM-044")
+	case metav1.LabelSelectorOpDoesNotExist:
+		return n.when(!present, "SEM-045")
+	}
+	panic("no operator of a selector: " + r.Operator)
+}
+
+// label returns the value of the label that has all of key, prefix included
+// (SEM-050).
+func (n *naive) label(labels map[string]string, key string) (value string, present bool) {
+	value, present = labels[key]
+	_, namesake := labels[path.Base(key)]
+	n.when(!present && namesake, "SEM-050")
+	return value, present
 }
 
 // namespaceLabels returns the labels of a namespace, with the one that every
@@ -504,14 +696,18 @@ func rawSelects(sel *metav1.LabelSelector, labels map[string]string) bool {
 // an object (SEM-231).
 func (n *naive) namespaceLabels(name string) map[string]string {
 	labels := map[string]string{}
+	known := false
 	for _, ns := range n.c.Namespaces {
 		if ns.Name == name {
-			for k, v := range ns.Labels {
-				labels[k] = v
-			}
+			maps.Copy(labels, ns.Labels)
+			known = true
 		}
 	}
-	labels["kubernetes.io/metadata.name"] = name
+	n.when(!known, "SEM-231")
+	given, ok := labels[corev1.LabelMetadataName]
+	n.when(!ok, "SEM-232")
+	n.when(ok && given != name, "SEM-233")
+	labels[corev1.LabelMetadataName] = name
 	return labels
 }
 
@@ -528,10 +724,12 @@ func (n *naive) podEnd(pod *corev1.Pod) naiveEnd {
 	id := "pod:" + rawNamespace(pod.ObjectMeta) + "/" + pod.Name
 	e := n.templateEnd(id, rawNamespace(pod.ObjectMeta), pod.Labels, &pod.Spec)
 	e.dead = isTerminated(pod)
+	n.when(!e.dead && pod.DeletionTimestamp != nil, "SEM-223")
 	if pod.Spec.NodeName == "" {
 		e.node = n.nodeOfHost(pod, e.node)
 	}
 	if addrs := statusAddrs(pod); len(addrs) > 0 {
+		n.when(pod.Status.PodIP == "" || len(pod.Status.PodIPs) != 1, "SEM-225")
 		e.addrs = addrs
 	}
 	return e
@@ -548,7 +746,7 @@ func (n *naive) nodeOfHost(pod *corev1.Pod, unknown string) string {
 			}
 		}
 	}
-	if len(hosts) != 1 {
+	if !n.when(len(hosts) == 1, "SEM-213") {
 		return unknown
 	}
 	return hosts[0]
@@ -782,14 +980,26 @@ func controllerID(meta metav1.ObjectMeta) string {
 	return ""
 }
 
-// cidrHolds reports whether cidr holds a. Only the bits of the prefix count
-// (SEM-121), and the families never meet (SEM-122).
-func cidrHolds(cidr string, a netip.Addr) bool {
+// holds reports whether cidr holds a. Only the bits of the prefix count
+// (SEM-121), and the families never meet (SEM-122), not even in the block of
+// all addresses (SEM-119). A full prefix is one address (SEM-120).
+func (n *naive) holds(cidr string, a netip.Addr) bool {
 	base, bits := rawCIDR(cidr)
-	x, y := base.AsSlice(), a.AsSlice()
-	if len(x) != len(y) {
+	n.when(bits == 0, "SEM-119")
+	if n.when(base.Is4() != a.Is4(), "SEM-122") || !rawHolds(base, bits, a) {
 		return false
 	}
+	n.when(bits == a.BitLen(), "SEM-120")
+	n.when(netip.PrefixFrom(base, bits).Masked().Addr() != base, "SEM-121")
+	n.when(base.Is4() && strings.Contains(cidr, ":"), "SEM-124")
+	n.when(base.Is6() && !strings.HasPrefix(cidr, base.String()), "SEM-125")
+	return true
+}
+
+// rawHolds reports whether a, of the same family, begins with the first bits of
+// base.
+func rawHolds(base netip.Addr, bits int, a netip.Addr) bool {
+	x, y := base.AsSlice(), a.AsSlice()
 	for i := range bits {
 		mask := byte(0x80) >> (i % 8)
 		if x[i/8]&mask != y[i/8]&mask {

@@ -1,0 +1,277 @@
+package reach
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/polreach/polreach/policy"
+)
+
+// This file turns rules into what queries read: profiles, steps and rows.
+
+// makeProfiles lays out steps and rows, and gives every pod its profiles.
+func (co *compiler) makeProfiles() {
+	co.words = (co.classes + 63) / 64
+	co.rows = make(map[string]int32)
+	co.unions = make(map[string]int32)
+	co.profiles = make(map[string]int32)
+	all := make([]uint64, co.words)
+	for i := range all {
+		all[i] = math.MaxUint64
+	}
+	co.addProfile([]step{{0, co.row(all)}}) // unisolated
+	if co.profile.NotEnforced {
+		return
+	}
+	type pair [2]int32
+	done := make([]pair, len(co.groups))
+	for i := range co.groups {
+		for _, d := range directions {
+			done[i][d] = co.profileOf(&co.groups[i], d)
+		}
+	}
+	set := func(e *end, pod int) {
+		if g := co.groupOf[pod]; g >= 0 {
+			e.egress, e.ingress = done[g][policy.Egress], done[g][policy.Ingress]
+		}
+	}
+	replica := co.first.replica
+	for i := range co.model.Pods {
+		set(&co.ends[i], i)
+		if isWorkload(&co.model.Pods[i]) {
+			set(&co.ends[replica], i)
+			replica++
+		}
+	}
+	for i, at := range co.at {
+		e, owner := &co.ends[co.first.at+int32(i)], &co.ends[at.owner]
+		e.egress, e.ingress = owner.egress, owner.ingress
+	}
+}
+
+func (co *compiler) addProfile(steps []step) int32 {
+	p := int32(len(co.steps))
+	co.steps = append(co.steps, step{from: int32(len(steps))})
+	co.steps = append(co.steps, steps...)
+	return p
+}
+
+// A grant allows the ports with keys from first to last to the peers of a
+// list. If means is not nil, only those peers receive that mean its number by
+// its name.
+type grant struct {
+	first, last int32
+	peers       int32
+	means       portMeaning
+	named       bool
+}
+
+func (a grant) compare(b grant) int {
+	named := func(g grant) int32 {
+		if g.named {
+			return 1 + g.means.name
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.peers, b.peers), cmp.Compare(named(a), named(b)), cmp.Compare(a.means.number, b.means.number))
+}
+
+// profileOf returns the profile of the pods of a group in one direction.
+func (co *compiler) profileOf(g *group, d policy.Direction) int32 {
+	halves := g.halves[d]
+	if len(halves) == 0 {
+		return unisolated
+	}
+	slices.Sort(halves)
+	halves = slices.Compact(halves)
+	b := append(co.key[:0], byte(d))
+	if d == policy.Ingress {
+		b = binary.AppendUvarint(b, uint64(g.dialect))
+	}
+	for _, h := range halves {
+		b = binary.AppendUvarint(b, uint64(h))
+	}
+	co.key = b
+	key := string(b)
+	if p, ok := co.profiles[key]; ok {
+		return p
+	}
+
+	var grants []grant
+	for _, h := range halves {
+		for _, r := range co.halves.values[h] {
+			for _, it := range r.ports {
+				grants = co.appendGrants(grants, r.peers, it, d, g)
+			}
+		}
+	}
+	if co.profile.SCTP == SCTPBypasses {
+		grants = append(grants, grant{first: 2 << 16, last: keyOther - 1, peers: co.anyone})
+	}
+	p := co.addProfile(co.sweep(grants))
+	co.profiles[key] = p
+	return p
+}
+
+// appendGrants appends what one port item grants to the peers of its rule.
+func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem, d policy.Direction, g *group) []grant {
+	if co.profile.SCTP == SCTPDropped {
+		switch it.Protocol {
+		case policy.SCTP:
+			return grants
+		case 0:
+			return append(grants,
+				grant{first: 0, last: 2<<16 - 1, peers: peers},
+				grant{first: keyOther, last: keyOther, peers: peers})
+		}
+	}
+	switch {
+	case it.Protocol == 0:
+		return append(grants, grant{first: 0, last: keyOther, peers: peers})
+	case it.Name == "":
+		first, last := key(it.Protocol.Port(it.First)), key(it.Protocol.Port(it.Last))
+		if it.First == 0 {
+			last = key(it.Protocol.Port(math.MaxUint16))
+		}
+		return append(grants, grant{first: first, last: last, peers: peers})
+	}
+	name := co.portNames.ids[nameKey(it)]
+	if d == policy.Ingress {
+		for _, m := range co.dialects.values[g.dialect] {
+			if m.name == name {
+				k := key(it.Protocol.Port(m.number))
+				grants = append(grants, grant{first: k, last: k, peers: peers})
+			}
+		}
+		return grants
+	}
+	for _, number := range co.numbers[name] {
+		k := key(it.Protocol.Port(number))
+		grants = append(grants, grant{first: k, last: k, peers: peers, means: portMeaning{name, number}, named: true})
+	}
+	return grants
+}
+
+// sweep returns the steps of a profile with the given grants.
+func (co *compiler) sweep(grants []grant) []step {
+	// The same peers need a row only once, so that active is a set.
+	slices.SortFunc(grants, func(a, b grant) int {
+		return cmp.Or(a.compare(b), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
+	})
+	type event struct {
+		at    int32
+		grant int
+		open  bool
+	}
+	var events []event
+	for i, g := range grants {
+		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
+	}
+	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	steps := []step{{0, co.union(nil, nil)}}
+	var active []int // indices of grants, ascending
+	for i := 0; i < len(events); {
+		at := events[i].at
+		for ; i < len(events) && events[i].at == at; i++ {
+			j, _ := slices.BinarySearch(active, events[i].grant)
+			if events[i].open {
+				active = slices.Insert(active, j, events[i].grant)
+			} else {
+				active = slices.Delete(active, j, j+1)
+			}
+		}
+		if at > keyOther {
+			break
+		}
+		row := co.union(grants, active)
+		last := &steps[len(steps)-1]
+		switch {
+		case last.from == at:
+			last.row = row
+		case last.row != row:
+			steps = append(steps, step{at, row})
+		}
+	}
+	return steps
+}
+
+// union returns the row of the peers of the active grants.
+func (co *compiler) union(grants []grant, active []int) int32 {
+	b := co.key[:0]
+	for i, a := range active {
+		g := grants[a]
+		if i > 0 && grants[active[i-1]].compare(g) == 0 {
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(g.peers))
+		if g.named {
+			b = binary.AppendUvarint(append(b, 1), uint64(g.means.name))
+			b = binary.BigEndian.AppendUint16(b, g.means.number)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	co.key = b
+	if row, ok := co.unions[string(b)]; ok {
+		return row
+	}
+	key := string(b)
+	bits := make([]uint64, co.words)
+	for _, a := range active {
+		g := grants[a]
+		list := co.members[g.peers]
+		switch anyone := co.peerLists.values[g.peers].anyone; {
+		case anyone && !g.named:
+			for i := range bits {
+				bits[i] = math.MaxUint64
+			}
+		case anyone:
+			setAll(bits, co.receivers[g.means])
+		case g.named:
+			setBoth(bits, list, co.receivers[g.means])
+		default:
+			setAll(bits, list)
+		}
+	}
+	row := co.row(bits)
+	co.unions[key] = row
+	return row
+}
+
+func setAll(bits []uint64, classes []int32) {
+	for _, c := range classes {
+		bits[c>>6] |= 1 << (uint(c) & 63)
+	}
+}
+
+// setBoth sets the bits of the classes that are in both ascending lists.
+func setBoth(bits []uint64, a, b []int32) {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			bits[a[i]>>6] |= 1 << (uint(a[i]) & 63)
+			i, j = i+1, j+1
+		}
+	}
+}
+
+// row returns the index of the row with the given content.
+func (co *compiler) row(content []uint64) int32 {
+	b := make([]byte, 0, 8*len(content))
+	for _, w := range content {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	if row, ok := co.rows[string(b)]; ok {
+		return row
+	}
+	row := int32(len(co.bits))
+	co.bits = append(co.bits, content...)
+	co.rows[string(b)] = row
+	return row
+}
