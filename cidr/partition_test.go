@@ -30,9 +30,9 @@ func TestPartitionTable(t *testing.T) {
 		{"behind the exception", "10.255.255.255", 1, []int{0, 1, 2}},
 		{"a mapped address is the address that it maps", "::ffff:10.2.0.0", 1, []int{0, 1, 2}},
 		{"in the exception", "10.1.0.0", 2, []int{1, 2}},
-		{"IPstarts in no set", "::", 3, nil},
+		{"IPv6 starts in no set", "::", 3, nil},
 		{"the last address of all", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 3, nil},
-		{"IPstarts in a set", "fd00::1", 4, []int{1}},
+		{"an IPv6 address in a set", "fd00::1", 4, []int{1}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			a := netip.MustParseAddr(tt.addr)

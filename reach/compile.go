@@ -98,12 +98,13 @@ type compiler struct {
 	selects []bool  // whether each policy selects a pod
 
 	// makeProfiles
-	words    int32 // of a row
-	steps    []step
-	bits     []uint64
-	rows     map[string]int32 // by content
-	unions   map[string]int32 // by what they are the union of
-	profiles map[string]int32
+	words     int32 // of a row
+	steps     []step
+	bits      []uint64
+	rows      map[string]int32 // by content
+	unions    map[string]int32 // by what they are the union of
+	profiles  map[string]int32 // by the rules that they come from
+	stepLists map[string]int32 // by content
 }
 
 // unisolated is the profile of an end that no policy isolates.

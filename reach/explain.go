@@ -15,7 +15,10 @@ import (
 // Explain is like Allows but also tells why.
 // For every f, g.Explain(f).Allowed equals g.Allows(f).
 //
-// Its cost grows with the number of policies in the namespaces of both ends.
+// Its cost grows with the number of policies in the namespaces of both ends,
+// which it judges about ten times: once for each choice of the Profile.
+//
+// Explain panics where Allows does.
 func (g *Graph) Explain(f Flow) Verdict {
 	if f.From.g != g || f.To.g != g || !f.Port.Valid() {
 		panic(f.fault(g))
@@ -174,7 +177,7 @@ func (g *Graph) note(v *Verdict, q *question) {
 		if !q.port.Protocol.HasPorts() && len(s.Isolating) > 0 {
 			v.add(OtherProtocol)
 		}
-		for _, m := range s.Missing {
+		for _, m := range s.NearMisses {
 			if slices.ContainsFunc(m.Peers, func(p PeerMiss) bool { return p.Why == UnknownAddress }) {
 				v.add(NoAddress)
 			}
@@ -200,16 +203,14 @@ func (g *Graph) side(q *question, d policy.Direction) Side {
 	s := Side{
 		OwnNode: other.node && other.host == self.host &&
 			(d == policy.Ingress || q.profile.EgressToOwnNodeAllowed),
-	}
-	if q.profile.SCTP == SCTPBypasses && q.port.Protocol == policy.SCTP {
-		return s
+		Bypassed: q.profile.SCTP == SCTPBypasses && q.port.Protocol == policy.SCTP,
 	}
 	for _, p := range g.policiesIn(self.pod.Name.Namespace) {
 		h := p.Half(d)
 		if !h.Isolates || !p.Pods.Matches(self.pod.Labels) {
 			continue
 		}
-		s.Isolating = append(s.Isolating, p.Name)
+		s.Isolating = append(s.Isolating, PolicyRef{p.Name, p.Place("")})
 		for i := range h.Rules {
 			match, miss := g.matchRule(q, &h.Rules[i], other)
 			switch ref := (RuleRef{Policy: p.Name, Direction: d, Index: i}); {
@@ -218,12 +219,12 @@ func (g *Graph) side(q *question, d policy.Direction) Side {
 				s.Allowing = append(s.Allowing, *match)
 			case miss != nil:
 				miss.Rule = ref.at(p)
-				s.Missing = append(s.Missing, *miss)
+				s.NearMisses = append(s.NearMisses, *miss)
 			}
 		}
 	}
 	if s.Passes() {
-		s.Missing = nil
+		s.NearMisses = nil
 	}
 	return s
 }

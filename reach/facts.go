@@ -151,16 +151,21 @@ func (f *facts) findOwners() map[netip.Addr][]int32 {
 }
 
 func (f *facts) findOutside() []cidr.Set {
-	var owned []netip.Prefix
-	for a := range f.owners() {
-		owned = append(owned, netip.PrefixFrom(a, a.BitLen()))
-	}
-	inside := cidr.Of(owned...)
 	sets := make([]cidr.Set, 2*f.partition.Len())
+	inside := make([][]netip.Prefix, len(sets))
+	for a := range f.owners() {
+		i := f.outsideIndex(a)
+		inside[i] = append(inside[i], netip.PrefixFrom(a, a.BitLen()))
+	}
 	for i := range sets {
-		sets[i] = f.classSet(int32(i)).Minus(inside)
+		sets[i] = f.classSet(int32(i)).Minus(cidr.Of(inside[i]...))
 	}
 	return sets
+}
+
+// outsideIndex returns the index of a among the endpoints outside.
+func (f *facts) outsideIndex(a netip.Addr) int32 {
+	return 2*int32(f.partition.Class(a)) + int32(familyOf(a).index())
 }
 
 func (f *facts) findSamples() []netip.Addr {
@@ -223,6 +228,16 @@ func (f *facts) pod(id int32) *policy.Pod {
 		return &f.pods[f.replicas[i]]
 	}
 	return nil
+}
+
+func (f *facts) objectName(id int32) types.NamespacedName {
+	if p := f.pod(id); p != nil {
+		return p.Name
+	}
+	if kind, i := f.kind(f.owner(id)); kind == nodeEnd {
+		return types.NamespacedName{Name: f.nodes[i].Name}
+	}
+	return types.NamespacedName{}
 }
 
 func (f *facts) addrsOf(id int32) cidr.Set {

@@ -37,10 +37,13 @@ func genProfile(t *rapid.T) reach.Profile {
 	return profileGenerator.Draw(t, "profile")
 }
 
-// genPort draws a port, mostly one that c names or one beside it, or a
-// protocol without ports.
+// genPort draws a port, mostly one that c names or one beside it, one that a
+// container declares, or a protocol without ports.
 func genPort(t *rapid.T, c *policy.Cluster) policy.Port {
 	return rapid.Custom(func(t *rapid.T) policy.Port {
+		if declared := declaredIn(c); len(declared) > 0 && oneIn(t, 2) {
+			return pick(t, declared...)
+		}
 		proto := pick(t, policy.TCP, policy.TCP, policy.TCP, policy.TCP, policy.TCP, policy.TCP, policy.UDP, policy.SCTP, policy.UDP, policy.SCTP, policy.ICMP, policy.ICMPv6, 47)
 		if proto != policy.TCP && proto != policy.UDP && proto != policy.SCTP {
 			return policy.Port{Protocol: proto}
@@ -59,7 +62,7 @@ func genPort(t *rapid.T, c *policy.Cluster) policy.Port {
 func genAddr(t *rapid.T, c *policy.Cluster) netip.Addr {
 	return rapid.Custom(func(t *rapid.T) netip.Addr {
 		addrs := slices.Concat(
-			[]netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9")},
+			[]netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("169.254.169.254")},
 			boundariesOf(c), statusAddrsOf(c))
 		a := pick(t, addrs...)
 		switch pick(t, 0, 0, 0, 1, 2) {
@@ -138,7 +141,8 @@ var clusterGenerator = rapid.Custom(func(t *rapid.T) drawnCluster {
 	listOf(t, 0, 2, g.addNode)
 	listOf(t, 0, 2, g.addWorkload)
 	g.c.Pods = listOf(t, 1, 7, g.pod)
-	g.c.Policies = listOf(t, 0, 8, g.policy)
+	least := pick(t, 0, 3, 3, 3, 3, 3, 3, 3) // few policies leave most rules out
+	g.c.Policies = listOf(t, least, 8, g.policy)
 	return drawnCluster{g.c}
 })
 
@@ -146,12 +150,12 @@ var clusterGenerator = rapid.Custom(func(t *rapid.T) drawnCluster {
 var (
 	clusterNamespaces = []string{"x", "y", "z", "default"}
 	podLabelKeys      = []string{"a", "a", "b", "b", "example.com/a", "kubernetes.io/metadata.name"}
-	nsLabelKeys       = []string{"a", "a", "b", "kubernetes.io/metadata.name", "kubernetes.io/metadata.name"}
+	nsLabelKeys       = []string{"a", "a", "b", "kubernetes.io/metadata.name", "kubernetes.io/metadata.name", "kubernetes.io/metadata.name"}
 	labelValues       = []string{"1", "1", "2", ""}
 	phases            = []corev1.PodPhase{"", "Running", "Running", "Running", "Running", "Running", "Running", "Running", "Pending", "Pending", "Unknown", "Succeeded", "Failed"}
-	portNames         = []string{"web", "web", "dns", "metrics"}
+	portNames         = []string{"web", "web", "web", "dns", "http"}
 	portNumbers       = []int32{80, 80, 81, 8080, 53}
-	portProtocols     = []corev1.Protocol{"TCP", "TCP", "TCP", "UDP", "SCTP"}
+	portProtocols     = []corev1.Protocol{"TCP", "TCP", "UDP", "SCTP"}
 
 	// The addresses that blocks are made around: pods, nodes, the outside.
 	blockAddrs = addrsOfTexts(
@@ -200,8 +204,12 @@ func drawNamespace(t *rapid.T, name string) *corev1.Namespace {
 	switch {
 	case oneIn(t, 3):
 		ns.Labels = withLabel(ns.Labels, "kubernetes.io/metadata.name", name)
-	case oneIn(t, 8): // overwritten by the API server
+	case oneIn(t, 3): // overwritten by the API server
 		ns.Labels = withLabel(ns.Labels, "kubernetes.io/metadata.name", pick(t, clusterNamespaces...))
+	}
+	if oneIn(t, 12) { // terminating, without meaning
+		ns.DeletionTimestamp = &metav1.Time{Time: time.Unix(1700000000, 0)}
+		ns.Status.Phase = corev1.NamespaceTerminating
 	}
 	return ns
 }
@@ -253,6 +261,9 @@ func (g *clusterGen) hostAddrs(name string) []string {
 // its pods, and the owner that its pods name.
 func (g *clusterGen) addWorkload(t *rapid.T) podOwner {
 	meta := g.meta(t, len(g.owners)+1)
+	if oneIn(t, 3) { // without meaning
+		meta.Labels = drawLabels(t)
+	}
 	kind := pick(t, "Deployment", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController")
 
 	template := corev1.PodTemplateSpec{
@@ -342,6 +353,13 @@ func (g *clusterGen) pod(t *rapid.T) *corev1.Pod {
 	pod.Spec = drawPodSpec(t, oneIn(t, 5))
 	pod.Spec.NodeName = pick(t, "", "n1", "n1", "n1", "n2", "n3")
 	pod.Status.Phase = pick(t, phases...)
+	if oneIn(t, 8) { // without meaning
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+	}
+	if oneIn(t, 8) { // which cannot have ports
+		pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "image"}}}
+	}
 	if pod.Spec.HostNetwork {
 		g.hostStatus(t, pod)
 	} else {
@@ -462,7 +480,7 @@ func drawPodSpec(t *rapid.T, hostNetwork bool) corev1.PodSpec {
 	for i := range spec.InitContainers {
 		spec.InitContainers[i].Name = fmt.Sprintf("i%d", i)
 	}
-	if ports := spec.Containers[0].Ports; len(ports) > 0 && !hostNetwork && oneIn(t, 6) {
+	if ports := spec.Containers[0].Ports; len(ports) > 0 && !hostNetwork && oneIn(t, 3) {
 		ports[0].HostPort = 81
 	}
 	return spec
@@ -504,12 +522,23 @@ func (g *clusterGen) policy(t *rapid.T) *networkingv1.NetworkPolicy {
 	np.Spec.PolicyTypes = slices.Clone(pick(t, [][]networkingv1.PolicyType{
 		nil, {}, {in}, {in}, {out}, {out}, {in, out}, {out, in}, {in, in}, {out, out}}...))
 	np.Spec.Ingress = listOf(t, 0, 3, func(t *rapid.T) networkingv1.NetworkPolicyIngressRule {
-		return networkingv1.NetworkPolicyIngressRule{Ports: listOf(t, 0, 3, drawItem), From: listOf(t, 0, 2, drawPeer)}
+		ports, from := drawRule(t)
+		return networkingv1.NetworkPolicyIngressRule{Ports: ports, From: from}
 	})
 	np.Spec.Egress = listOf(t, 0, 3, func(t *rapid.T) networkingv1.NetworkPolicyEgressRule {
-		return networkingv1.NetworkPolicyEgressRule{Ports: listOf(t, 0, 3, drawItem), To: listOf(t, 0, 2, drawPeer)}
+		ports, to := drawRule(t)
+		return networkingv1.NetworkPolicyEgressRule{Ports: ports, To: to}
 	})
 	return np
+}
+
+// drawRule draws the parts of a rule.
+func drawRule(t *rapid.T) ([]networkingv1.NetworkPolicyPort, []networkingv1.NetworkPolicyPeer) {
+	if oneIn(t, 8) { // names and addresses, which seldom meet otherwise
+		name := intstr.FromString(pick(t, portNames...))
+		return []networkingv1.NetworkPolicyPort{{Port: &name}}, []networkingv1.NetworkPolicyPeer{{IPBlock: drawBlock(t)}}
+	}
+	return listOf(t, 0, 3, drawItem), listOf(t, 0, 3, drawPeer)
 }
 
 // drawItem draws an item of the ports of a rule.
@@ -519,7 +548,7 @@ func drawItem(t *rapid.T) networkingv1.NetworkPolicyPort {
 		proto := pick(t, portProtocols...)
 		item.Protocol = &proto
 	}
-	switch pick(t, "none", "number", "number", "name", "name", "range") {
+	switch pick(t, "none", "number", "name", "name", "name", "range", "range") {
 	case "number":
 		port := intstr.FromInt32(pick(t, slices.Concat(portNumbers, []int32{1, 65535})...))
 		item.Port = &port
@@ -537,7 +566,7 @@ func drawItem(t *rapid.T) networkingv1.NetworkPolicyPort {
 // drawPeer draws a peer of any form.
 func drawPeer(t *rapid.T) networkingv1.NetworkPolicyPeer {
 	var peer networkingv1.NetworkPolicyPeer
-	form := pick(t, "pods", "namespaces", "both", "block", "block")
+	form := pick(t, "block", "pods", "namespaces", "both", "block")
 	if form == "pods" || form == "both" {
 		sel := drawSelector(t, podLabelKeys)
 		peer.PodSelector = &sel
@@ -597,7 +626,7 @@ func drawSelector(t *rapid.T, keys []string) metav1.LabelSelector {
 	if form == "expressions" || form == "both" {
 		sel.MatchExpressions = listOf(t, 1, 2, func(t *rapid.T) metav1.LabelSelectorRequirement {
 			r := metav1.LabelSelectorRequirement{Key: pick(t, keys...)}
-			r.Operator = pick(t, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpDoesNotExist)
+			r.Operator = pick(t, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpDoesNotExist)
 			if r.Operator == metav1.LabelSelectorOpIn || r.Operator == metav1.LabelSelectorOpNotIn {
 				r.Values = listOf(t, 1, 3, func(t *rapid.T) string { return pick(t, valuesOf(r.Key)...) })
 			}
@@ -639,9 +668,11 @@ func drawBlock(t *rapid.T) *networkingv1.IPBlock {
 			block.Except = append(block.Except, spellPrefix(t, half, mapped))
 		}
 	}
-	block.Except = append(block.Except, listOf(t, 0, 3, func(t *rapid.T) string {
-		return spellPrefix(t, drawInside(t, prefix), mapped || base.Is4() && oneIn(t, 8))
-	})...)
+	if oneIn(t, 2) {
+		block.Except = append(block.Except, listOf(t, 1, 3, func(t *rapid.T) string {
+			return spellPrefix(t, drawInside(t, prefix), mapped || base.Is4() && oneIn(t, 8))
+		})...)
+	}
 	if len(block.Except) == 0 && oneIn(t, 4) {
 		block.Except = []string{}
 	}
@@ -683,7 +714,7 @@ func lastOf(prefix netip.Prefix) netip.Addr {
 // spellPrefix writes prefix in one of the forms in which the API server has
 // accepted it at some time.
 func spellPrefix(t *rapid.T, prefix netip.Prefix, mapped bool) string {
-	form := pick(t, "plain", "plain", "plain", "plain", "host bits", "odd")
+	form := pick(t, "plain", "plain", "host bits", "odd")
 	if form != "host bits" {
 		prefix = prefix.Masked()
 	}
@@ -726,6 +757,21 @@ func portsOf(c *policy.Cluster) []int32 {
 	}
 	slices.Sort(numbers)
 	return slices.Compact(numbers)
+}
+
+// declaredIn returns the ports with a name that containers in c declare.
+func declaredIn(c *policy.Cluster) []policy.Port {
+	var ports []policy.Port
+	for _, spec := range podSpecsOf(c) {
+		for _, container := range slices.Concat(spec.Containers, spec.InitContainers) {
+			for _, port := range container.Ports {
+				if port.Name != "" {
+					ports = append(ports, rawProtocol(&port.Protocol).Port(uint16(port.ContainerPort)))
+				}
+			}
+		}
+	}
+	return ports
 }
 
 // beside returns the ports that are one below or above one of numbers.

@@ -6,13 +6,15 @@ import (
 
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // This file holds what a query touches. What may fail or allocate while
 // compiling is in compile.go.
 
 // A Graph is a compiled cluster. It is immutable, and safe for concurrent use.
-// Use the pointer that Compile returns; the zero Graph has no endpoints.
+// Use the pointer that Compile returns, and do not copy what it points to: an
+// Endpoint belongs to that pointer. The methods of the zero Graph panic.
 type Graph struct {
 	ends  []end  // by Endpoint.id
 	steps []step // the profiles, one after the other; see row
@@ -83,12 +85,13 @@ func (g *Graph) bit(row, class int32) bool {
 	return g.bits[row+class>>6]>>(uint(class)&63)&1 != 0
 }
 
-// Allows reports whether the policies allow f. It does not allocate, and takes
-// the same few memory reads however many pods and policies there are. For a
-// Flow over any family it is enough that the policies allow one.
+// Allows reports whether the policies allow f. It does not allocate. Its time
+// does not depend on the number of pods and policies, and grows with the
+// logarithm of the number of port ranges in the policies of one end. For a Flow
+// over any family it is enough that the policies allow one.
 //
-// Allows panics if an end of f is not an endpoint of g, or if f.Port is not
-// valid.
+// Allows panics if an end of f is not an endpoint of g, if f.Port is not valid,
+// or if there is no such Family.
 func (g *Graph) Allows(f Flow) bool {
 	if f.From.g != g || f.To.g != g || !f.Port.Valid() {
 		panic(f.fault(g))
@@ -103,7 +106,7 @@ func (g *Graph) Allows(f Flow) bool {
 		g.bit(g.row(to.ingress, k), from.class[0])
 }
 
-// allowsOver answers the flows that Allows has no short cut for: those over a
+// allowsOver answers the flows that Allows has no shortcut for: those over a
 // given family, or whose ends are on one node or differ by family.
 func (g *Graph) allowsOver(f Flow, k int32) bool {
 	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
@@ -132,15 +135,20 @@ func (g *Graph) ingressPasses(from, to *end) bool {
 }
 
 // Ports returns the ports on which from can reach to, over some family.
+// It is PortsOver with AnyFamily.
+func (g *Graph) Ports(from, to Endpoint) policy.PortSet { return g.PortsOver(AnyFamily, from, to) }
+
+// PortsOver returns the ports on which from can reach to over a family.
 // Its cost grows with the number of port ranges in the policies of both ends.
 //
-// Ports panics if from or to is not an endpoint of g.
-func (g *Graph) Ports(from, to Endpoint) policy.PortSet {
+// PortsOver panics if from or to is not an endpoint of g, or if there is no
+// such Family.
+func (g *Graph) PortsOver(family Family, from, to Endpoint) policy.PortSet {
 	from.mustBeOf(g)
 	to.mustBeOf(g)
 	var ranges []policy.PortRange
 	a, b := &g.ends[from.id], &g.ends[to.id]
-	for _, fam := range AnyFamily.each() {
+	for _, fam := range family.each() {
 		if a.flags&b.flags&fam.flag() == 0 {
 			continue
 		}
@@ -216,6 +224,9 @@ type Edge struct {
 // a pod, of which the first can reach the second on some port, in the order of
 // Pods, then Nodes, then Outside. That a workload reaches another pod of its
 // own is the pair of the workload and its replica.
+//
+// It asks Ports of every ordered pair: the cost of all edges grows with the
+// square of the number of endpoints.
 func (g *Graph) Edges() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		pods := g.Pods()
@@ -280,8 +291,18 @@ func (e Endpoint) Addrs() cidr.Set {
 	return e.g.addrsOf(e.id)
 }
 
+// Name returns the namespace and name of a pod or workload, and the name of a
+// node. It is zero for a node of which no name is known and outside the cluster.
+func (e Endpoint) Name() types.NamespacedName {
+	if e.g == nil {
+		return types.NamespacedName{}
+	}
+	return e.g.objectName(e.id)
+}
+
 // String returns a text that [Graph.Lookup] understands for a pod or a node,
-// and the addresses for an endpoint outside the cluster.
+// and for an endpoint outside the cluster the addresses that no policy tells
+// apart from its own, be they of the cluster or not.
 func (e Endpoint) String() string {
 	if e.g == nil {
 		return "no endpoint"

@@ -59,7 +59,7 @@ func (g *Graph) Addr(a netip.Addr) (Endpoint, error) {
 	}
 	switch ids := g.owners()[a]; len(ids) {
 	case 0:
-		return Endpoint{g, g.first.addr + 2*int32(g.partition.Class(a)) + int32(familyOf(a).index())}, nil
+		return Endpoint{g, g.first.addr + g.outsideIndex(a)}, nil
 	case 1:
 		return Endpoint{g, ids[0]}, nil
 	default:
@@ -87,8 +87,9 @@ func (g *Graph) MustLookup(text string) Endpoint {
 //	node-of:shop/web    the node that the pod runs on, known or not
 //	203.0.113.9         the address, see Addr
 //
-// A workload stands for its pods. If the cluster holds them itself, Lookup
-// returns the first, as long as the policies tell none of them apart.
+// A text without prefix is an address or names a pod or a workload, never
+// anything else. A workload stands for its pods. If the cluster holds them
+// itself, Lookup returns the first, as long as all are reached alike.
 //
 // A name that the cluster does not hold is an error that lists the nearest
 // names, and an ambiguous one an error that lists the candidates.
@@ -189,10 +190,10 @@ func (g *Graph) lookupPod(text, kind string) (int32, error) {
 		}
 		return 0, fmt.Errorf("%s is ambiguous: %s", text, g.list(all))
 	}
-	ids := found[0]
+	ids := g.settled(found[0])
 	for _, id := range ids[1:] {
 		if g.toldApart(ids[0], id) {
-			return 0, fmt.Errorf("the policies tell the pods of %s apart; name one: %s", text, g.list(ids))
+			return 0, fmt.Errorf("the pods of %s are not reached alike; name one: %s", text, g.list(ids))
 		}
 	}
 	return ids[0], nil
@@ -219,7 +220,23 @@ func (g *Graph) named(name types.NamespacedName, kind string) [][]int32 {
 	return found
 }
 
-// toldApart reports whether some policy tells the pods apart.
+// settled returns those of the pods of a workload that have an address, unless
+// none has: a pod that is just starting does not speak for the others.
+func (g *Graph) settled(ids []int32) []int32 {
+	var list []int32
+	for _, id := range ids {
+		if len(g.pods[id].Addrs) > 0 {
+			list = append(list, id)
+		}
+	}
+	if list == nil {
+		return ids
+	}
+	return list
+}
+
+// toldApart reports whether two pods may be reached, or may reach others,
+// differently.
 func (g *Graph) toldApart(a, b int32) bool {
 	x, y := g.ends[a], g.ends[b]
 	x.host, y.host = 0, 0

@@ -2,7 +2,10 @@ package reach_test
 
 import (
 	"fmt"
+	"iter"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,7 +107,7 @@ var naiveCases = []naiveCase{
 		allow y/a > x/a 81/TCP # peer and port match
 		deny  y/a > x/a 80/TCP # the port does not
 		deny  z/a > x/a 81/TCP # the peer does not`},
-	{rule: "SEM-072 and SEM-073", policies: fromX("{}") + denyIn, answers: `
+	{rule: "SEM-072 and SEM-073", policies: denyIn + fromX("{}"), answers: `
 		allow y/a > x/a 80/TCP         # an empty rule admits everything
 		allow 203.0.113.9 > x/a ICMP # of every protocol, and nothing takes it away`},
 	{rule: "SEM-075", policies: "x: {podSelector: {}, policyTypes: [Egress]}\n'y': {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}", answers: `
@@ -253,6 +256,8 @@ var naiveCases = []naiveCase{
 	{rule: "SEM-164, SEM-165 and SEM-241", policies: fromX("{ports: [{protocol: TCP, port: 1, endPort: 65535}, {protocol: UDP, port: 1, endPort: 65535}, {protocol: SCTP, port: 1, endPort: 65535}]}"), answers: `
 		allow y/a > x/a 65535/UDP # in the range
 		deny  y/a > x/a ICMP    # ports never match what has none`},
+	{rule: "SEM-165", policies: fromX("{from: [{namespaceSelector: {}}]}"), answers: `
+		allow y/a > x/a ICMP # no ports are more than all ports`},
 	{rule: "SEM-170 and SEM-184", policies: fromX("{ports: [{port: serve-80-tcp}]}"), answers: `
 		allow y/a > x/a 80/TCP # the name of port 80
 		deny  y/a > x/a 81/TCP # of no other
@@ -416,9 +421,11 @@ var naiveCases = []naiveCase{
 		allow y/a > x/a 80/TCP       # and no other`},
 }
 
-// TestNaive checks the naive evaluator on the examples of the rules.
+// TestNaive checks the naive evaluator on the examples of the rules, and that
+// some example of each rule makes it note that rule.
 func TestNaive(t *testing.T) {
 	answers := map[bool]int{}
+	noted := map[string]bool{}
 	for i, tc := range naiveCases {
 		t.Run(fmt.Sprintf("%s/%d", tc.rule, i), func(t *testing.T) {
 			c := newXYZ()
@@ -434,17 +441,28 @@ func TestNaive(t *testing.T) {
 			if tc.change != nil {
 				tc.change(c)
 			}
-			n := newNaive(c, tc.profile)
+			n := newNotingNaive(c, tc.profile)
 			for _, line := range strings.Split(strings.TrimSpace(tc.answers), "\n") {
 				from, to, port, fam, want := readAnswer(t, line)
 				assert.Equal(t, want, n.allows(from, to, port, fam), line)
 				answers[want]++
 			}
+			for _, rule := range ruleNumber.FindAllString(tc.rule, -1) {
+				noted[rule] = noted[rule] || slices.Contains(n.notes, rule)
+			}
 		})
+	}
+	for _, rule := range rulesOfAnswers(t) {
+		_, exempt := exemptRules[rule]
+		if is, ok := noted[rule]; ok && !exempt && !slices.Contains(notNoted, rule) {
+			assert.True(t, is, "%s is not noted in its examples", rule)
+		}
 	}
 	assert.Greater(t, answers[true], 60)
 	assert.Greater(t, answers[false], 60)
 }
+
+var ruleNumber = regexp.MustCompile(`SEM-[0-9]+`)
 
 // readAnswer reads a line of answers.
 func readAnswer(t *testing.T, line string) (from, to string, port policy.Port, fam reach.Family, want bool) {
@@ -717,6 +735,140 @@ func (n *naive) policiesDecide(f naiveFlow) bool {
 	return false
 }
 
+// TestSampleReachesEveryRule checks that the draws of
+// TestPropertyCompiledExplainedNaive reach every rule in several clusters: it
+// shows in the notes of the naive evaluator, in a corner of the cluster, or
+// between two answers.
+func TestSampleReachesEveryRule(t *testing.T) {
+	const clusters, enough = 250, 3
+	type drawing struct {
+		c     *policy.Cluster
+		p     reach.Profile
+		ends  []string
+		ports []policy.Port
+	}
+	drawings := rapid.Custom(func(t *rapid.T) drawing {
+		c, p := genCluster(t), genProfile(t)
+		return drawing{c, p, drawEnds(t, c, newNaive(c, p)), []policy.Port{genPort(t, c), genPort(t, c)}}
+	})
+	reached := map[string]int{} // in how many clusters
+	for i := range clusters {
+		d := drawings.Example(i)
+		n := newNotingNaive(d.c, d.p)
+		shown := marker{}
+		answers := map[[2]string]bool{}
+		for _, port := range d.ports {
+			for _, fam := range families {
+				for _, from := range d.ends {
+					for _, to := range d.ends {
+						answers[[2]string{from, to}] = n.allows(from, to, port, fam)
+						for _, rule := range n.notes {
+							shown[rule] = true
+						}
+						n.notes = n.notes[:0]
+					}
+				}
+				for pair, allowed := range answers {
+					shown.mark("SEM-076", allowed && !answers[[2]string{pair[1], pair[0]}])
+				}
+			}
+		}
+		for corner := range featuresOf(d.c) {
+			if rule, ok := ruleOfFeature[corner]; ok {
+				shown[rule] = true
+			}
+		}
+		for rule, is := range shown {
+			if is {
+				reached[rule]++
+			}
+		}
+	}
+
+	rules := rulesOfAnswers(t)
+	for _, rule := range rules {
+		why, exempt := exemptRules[rule]
+		if exempt {
+			assert.Zero(t, reached[rule], "%s is reached, but exempt: %s", rule, why)
+		} else {
+			assert.GreaterOrEqual(t, reached[rule], enough, "clusters that reach %s", rule)
+		}
+	}
+	for _, named := range []iter.Seq[string]{maps.Keys(exemptRules), maps.Keys(reached)} {
+		for rule := range named {
+			assert.Contains(t, rules, rule, "no rule of these parts")
+		}
+	}
+}
+
+// rulesOfAnswers returns the rules that can decide an answer: those of the
+// parts of semantics.md that are not about reading, Services, or validation.
+func rulesOfAnswers(t *testing.T) []string {
+	text, err := os.ReadFile("semantics.md")
+	require.NoError(t, err)
+	var rules []string
+	part := ""
+	for line := range strings.Lines(string(text)) {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			part, _, _ = strings.Cut(heading, ".")
+		}
+		if strings.HasPrefix(line, "**SEM-") && !slices.Contains([]string{"1", "12", "13"}, part) {
+			rules = append(rules, ruleNumber.FindString(line))
+		}
+	}
+	require.Greater(t, len(rules), 140, "the headings are not found")
+	return rules
+}
+
+// ruleOfFeature has the rules that say what makes no difference, or that no
+// single question shows, by the corner of the cluster they are about.
+var ruleOfFeature = map[string]string{
+	"selector impossible":                       "SEM-048",
+	"workload labeled unlike its pods":          "SEM-051",
+	"policy on no pod":                          "SEM-067",
+	"peer on no pod":                            "SEM-102",
+	"excepts covering":                          "SEM-117",
+	"port name on several pods, numbers differ": "SEM-173",
+	"ephemeral container":                       "SEM-182",
+	"pod not ready":                             "SEM-226",
+	"policy in a namespace without object":      "SEM-230",
+	"namespace terminating":                     "SEM-235",
+	"policy in a namespace without pods":        "SEM-236",
+	"peer namespaces as a pod is labeled":       "SEM-237",
+}
+
+// notNoted are the rules that no notes show.
+var notNoted = append(slices.Collect(maps.Values(ruleOfFeature)), "SEM-076")
+
+// exemptRules are those that no draw can reach, and why.
+var exemptRules = map[string]string{
+	"SEM-026": "about manifests and stored objects; the evaluator has one of them",
+	"SEM-028": "Services are not modeled",
+	"SEM-029": "hostPort is not modeled (SEM-214)",
+	"SEM-080": "about what every question means",
+	"SEM-081": "about sets of ports; TestPropertyPortsAndEdges compares them with the answers",
+	"SEM-097": "about reading YAML",
+	"SEM-100": "Services are not modeled",
+	"SEM-114": "translation of addresses is not modeled",
+	"SEM-156": "a question has no source port",
+	"SEM-162": "Services are not modeled",
+	"SEM-177": "validation",
+	"SEM-184": "Services are not modeled",
+	"SEM-201": "Services are not modeled",
+	"SEM-202": "about showing matrices",
+	"SEM-212": "not modeled: kubectl exec and the like make no connection",
+	"SEM-214": "hostPort is not modeled",
+	"SEM-220": "a question names a pod, not one of its containers",
+	"SEM-229": "about what every question means",
+	"SEM-242": "replies are not modeled",
+	"SEM-243": "neighbor discovery is not modeled",
+	"SEM-244": "about reading questions",
+	"SEM-350": "about several states of a cluster; a draw is one",
+	"SEM-351": "about several states of a cluster; a draw is one",
+	"SEM-352": "established connections are not modeled",
+	"SEM-355": "secondary networks are not modeled",
+}
+
 // flawsOf returns what would make c impossible.
 func flawsOf(c *policy.Cluster) []string {
 	var flaws []string
@@ -752,7 +904,7 @@ func flawsOf(c *policy.Cluster) []string {
 	for _, block := range blocksOf(c) {
 		for _, except := range block.Except {
 			base, bits := rawCIDR(except)
-			if _, outer := rawCIDR(block.CIDR); XX {
+			if _, outer := rawCIDR(block.CIDR); bits <= outer || !new(naive).holds(block.CIDR, base) {
 				flaws = append(flaws, fmt.Sprintf("%s is not inside %s", except, block.CIDR))
 			}
 		}
@@ -774,19 +926,19 @@ func flawsOf(c *policy.Cluster) []string {
 // generatorFeatures are the corners that generated clusters must reach.
 var generatorFeatures = []string{
 	"the zero profile", "another profile",
-	"namespace without object", "namespace without labels", "namespace with empty labels", "namespace with labels", "namespace y",
+	"namespace without object", "namespace without labels", "namespace with empty labels", "namespace with labels", "namespace y", "namespace terminating",
 	"namespace with a false name label", "namespace default left out",
 	"pod without labels", "pod with empty labels", "pod with an empty value", "pod label of a namespace's key", "prefixed label key",
 	"pod without address", "pod pending without address", "pod IPv4", "pod IPv6", "pod dual-stack", "pod dual-stack, IPv6 first", "pod podIP only", "pod podIPs only", "pod mapped address", "pod with host address",
-	"pod unscheduled", "pod on a node with object", "pod on a node without object", "pod terminating", "pod succeeded", "pod failed", "pod phase unknown", "terminated pod's address in use",
+	"pod unscheduled", "pod on a node with object", "pod on a node without object", "pod terminating", "pod succeeded", "pod failed", "pod phase unknown", "pod not ready", "ephemeral container", "terminated pod's address in use",
 	"host network unscheduled", "host network without address", "host network own address", "host network node's address", "host network address shared", "host network host address only",
 	"node without address", "node IPv4", "node IPv6", "node dual-stack", "node external address", "node hostname like an address",
 	"several containers", "port name twice in a pod", "port name twice, protocols differ", "sidecar port", "init container port", "container port without protocol", "container port without name", "host port", "port name on several pods, numbers differ",
-	"Deployment stands", "Deployment with ReplicaSet", "Deployment with pod by ReplicaSet", "pod by absent ReplicaSet", "ReplicaSet of absent Deployment", "ReplicaSet stands", "StatefulSet stands", "DaemonSet stands", "DaemonSet on host network", "Job stands", "CronJob stands", "CronJob with Job", "ReplicationController stands", "workload with live pod", "workload with terminated pod only", "owner without controller", "owner of another group", "template on a node", "template with a namespace", "workload named like a pod",
-	"policy without name", "policy deleted", "several policies on a pod", "policy on no pod",
+	"Deployment stands", "Deployment with ReplicaSet", "Deployment with pod by ReplicaSet", "pod by absent ReplicaSet", "ReplicaSet of absent Deployment", "ReplicaSet stands", "StatefulSet stands", "DaemonSet stands", "DaemonSet on host network", "Job stands", "CronJob stands", "CronJob with Job", "ReplicationController stands", "workload with live pod", "workload with terminated pod only", "owner without controller", "owner of another group", "template on a node", "template with a namespace", "workload labeled unlike its pods", "workload named like a pod",
+	"policy without name", "policy deleted", "several policies on a pod", "policy on no pod", "policy in a namespace without object", "policy in a namespace without pods",
 	"types nil", "types empty", "types [Ingress]", "types [Egress]", "types [Ingress Egress]", "types [Egress Ingress]", "types [Ingress Ingress]", "types [Egress Egress]", "no types, egress rules",
 	"rules nil", "rules empty", "rule empty", "rules in unlisted direction", "several rules",
-	"peers nil", "peers empty", "several peers", "peer pods", "peer namespaces", "peer both", "peer block", "peer pods empty", "peer namespaces empty", "peer both empty",
+	"peers nil", "peers empty", "several peers", "peer pods", "peer namespaces", "peer both", "peer block", "peer pods empty", "peer namespaces empty", "peer both empty", "peer on no pod", "peer namespaces as a pod is labeled",
 	"selector empty nil", "selector empty lists", "selector labels", "selector In", "selector NotIn", "selector Exists", "selector DoesNotExist", "selector empty value", "selector impossible", "selector same key twice",
 	"ports nil", "ports empty", "several ports", "item empty", "item protocol only", "item number", "item name", "item range", "item range of one", "item range of all", "item SCTP", "item name with protocol",
 	"block IPv4", "block IPv6", "block /0 IPv4", "block /0 IPv6", "block /32", "block /128", "block mapped", "block mapped too short", "block host bits", "block leading zeros", "block odd IPv6",
@@ -806,11 +958,12 @@ func featuresOf(c *policy.Cluster) map[string]bool {
 		policyFeatures(f, np)
 		picked := 0
 		for _, e := range n.known {
-			if e.policed && rawNamespace(np.ObjectMeta) == e.ns && rawSelects(&np.Spec.PodSelector, e.labels) {
+			if e.policed && rawNamespace(np.ObjectMeta) == e.ns && n.selects(&np.Spec.PodSelector, e.labels) {
 				picked++
 			}
 		}
 		f["policy on no pod"] = f["policy on no pod"] || picked == 0
+		clusterFeatures(f, n, np)
 	}
 	for _, e := range n.known {
 		applying := 0
@@ -834,6 +987,30 @@ func featuresOf(c *policy.Cluster) map[string]bool {
 	return f
 }
 
+// clusterFeatures marks how np stands in its cluster.
+func clusterFeatures(f marker, n *naive, np *networkingv1.NetworkPolicy) {
+	object := func(ns *corev1.Namespace) bool { return ns.Name == rawNamespace(np.ObjectMeta) }
+	inside := func(e naiveEnd) bool { return e.ns == rawNamespace(np.ObjectMeta) }
+	f.mark("policy in a namespace without object", !slices.ContainsFunc(n.c.Namespaces, object))
+	f.mark("policy in a namespace without pods", !slices.ContainsFunc(n.known, inside))
+	for _, rule := range slices.Concat(naiveRules(np, networkingv1.PolicyTypeIngress), naiveRules(np, networkingv1.PolicyTypeEgress)) {
+		for _, peer := range rule.peers {
+			if peer.IPBlock != nil {
+				continue
+			}
+			matching := 0
+			for _, e := range n.known {
+				if n.peerMatches(np, peer, e, reach.IPv4) {
+					matching++
+				} else if sel := peer.NamespaceSelector; sel != nil {
+					f.mark("peer namespaces as a pod is labeled", n.selects(sel, e.labels) && !n.selects(sel, n.namespaceLabels(e.ns)))
+				}
+			}
+			f.mark("peer on no pod", matching == 0)
+		}
+	}
+}
+
 // A marker collects corners.
 type marker map[string]bool
 
@@ -848,6 +1025,7 @@ func podFeatures(f marker, c *policy.Cluster) {
 		f.mark("namespace with empty labels", ns.Labels != nil && len(ns.Labels) == 0)
 		f.mark("namespace with labels", len(ns.Labels) > 0)
 		f.mark("namespace y", ns.Name == "y")
+		f.mark("namespace terminating", ns.DeletionTimestamp != nil)
 		value, ok := ns.Labels["kubernetes.io/metadata.name"]
 		f.mark("namespace with a false name label", ok && value != ns.Name)
 	}
@@ -883,6 +1061,8 @@ func podFeatures(f marker, c *policy.Cluster) {
 		f.mark("pod succeeded", pod.Status.Phase == corev1.PodSucceeded)
 		f.mark("pod failed", pod.Status.Phase == corev1.PodFailed)
 		f.mark("pod phase unknown", pod.Status.Phase == corev1.PodUnknown)
+		f.mark("pod not ready", !isTerminated(pod) && len(pod.Status.Conditions) > 0)
+		f.mark("ephemeral container", len(pod.Spec.EphemeralContainers) > 0)
 		for _, name := range portNames {
 			for _, port := range pod.Spec.Containers[0].Ports {
 				if port.Name == name {
@@ -946,6 +1126,7 @@ func workloadFeatures(f marker, n *naive) {
 	for _, w := range n.workloads() {
 		f.mark(kinds[w.short]+" stands", n.standsForPods(w))
 		f.mark("DaemonSet on host network", w.short == "ds" && w.template.Spec.HostNetwork)
+		f.mark("workload labeled unlike its pods", len(w.meta.Labels) > 0 && !maps.Equal(w.meta.Labels, w.template.Labels))
 		f.mark("template on a node", w.template.Spec.NodeName != "")
 		f.mark("template with a namespace", w.template.Namespace != "" && w.template.Namespace != rawNamespace(w.meta))
 		for _, pod := range n.c.Pods {
@@ -1002,7 +1183,7 @@ func policyFeatures(f marker, np *networkingv1.NetworkPolicy) {
 	for _, dir := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
 		rules := naiveRules(np, dir)
 		f.mark("several rules", len(rules) > 1)
-		f.mark("rules in unlisted direction", len(rules) > 0 && !slices.Contains(newNaive(&policy.Cluster{}, reach.Profile{}).types(np), dir))
+		f.mark("rules in unlisted direction", len(rules) > 0 && !slices.Contains(new(naive).types(np), dir))
 		for _, rule := range rules {
 			f.mark("rule empty", len(rule.peers) == 0 && len(rule.ports) == 0)
 			f.mark("peers nil", rule.peers == nil)
@@ -1100,7 +1281,7 @@ func blockFeatures(f marker, block *networkingv1.IPBlock) {
 			covered[inner.AsSlice()[bits/8]&(0x80>>(bits%8))] = true
 		}
 		for j, other := range block.Except {
-			if _, outer := rawCIDR(other); i != j && cidrHolds(other, inner) {
+			if _, outer := rawCIDR(other); i != j && new(naive).holds(other, inner) {
 				f.mark("excepts repeated", outer == length)
 				f.mark("excepts nested", outer < length)
 			}

@@ -270,7 +270,7 @@ func (n *naive) passes(f naiveFlow, dir networkingv1.PolicyType) bool {
 	if !n.isolated(f, dir) || n.exempt(f, dir) {
 		return true
 	}
-	if n.when(f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPDropped, "SEM-163") {
+	if n.when(f.port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPDropped, "SEM-163", "SEM-240") {
 		return false
 	}
 	self, peer := f.sides(dir)
@@ -294,9 +294,10 @@ func (n *naive) passes(f naiveFlow, dir networkingv1.PolicyType) bool {
 		}
 		silent++
 	}
+	n.when(rules > 1 && n.since(first, "SEM-070"), "SEM-077") // no port of another rule helps
 	n.when(rules == 0 && dir == networkingv1.PolicyTypeIngress, "SEM-062")
 	n.when(rules == 0 && dir == networkingv1.PolicyTypeEgress, "SEM-063")
-	n.when(hasPorts(f.port.Protocol), "SEM-240")
+	n.when(f.port.Protocol.HasPorts(), "SEM-240")
 	return false
 }
 
@@ -513,12 +514,12 @@ func (n *naive) blockMatches(block *networkingv1.IPBlock, e naiveEnd, fam reach.
 // (SEM-165), several are alternatives (SEM-160). Protocols without ports have
 // nothing else to match (SEM-164, SEM-241).
 func (n *naive) portsMatch(ports []networkingv1.NetworkPolicyPort, f naiveFlow) bool {
-	n.when(!hasPorts(f.port.Protocol), "SEM-241")
+	n.when(!f.port.Protocol.HasPorts(), "SEM-241")
 	if n.when(len(ports) == 0, "SEM-150") {
-		n.when(!hasPorts(f.port.Protocol), "SEM-165")
+		n.when(!f.port.Protocol.HasPorts(), "SEM-165")
 		return true
 	}
-	n.when(!hasPorts(f.port.Protocol), "SEM-164")
+	n.when(!f.port.Protocol.HasPorts(), "SEM-164")
 	for i, item := range ports {
 		if n.itemMatches(item, f) {
 			n.when(i > 0, "SEM-160")
@@ -526,11 +527,6 @@ func (n *naive) portsMatch(ports []networkingv1.NetworkPolicyPort, f naiveFlow) 
 		}
 	}
 	return false
-}
-
-// hasPorts reports whether a rule can name p.
-func hasPorts(p policy.Protocol) bool {
-	return p == policy.TCP || p == policy.UDP || p == policy.SCTP
 }
 
 // itemMatches: protocol and port must match (SEM-152). Without a port the item
@@ -557,9 +553,12 @@ func (n *naive) itemMatches(item networkingv1.NetworkPolicyPort, f naiveFlow) bo
 		n.when(first < last, "SEM-157")
 		n.when(first == last, "SEM-158")
 	}
-	n.when(first == number && item.EndPort == nil, "SEM-151")
-	n.when(first <= number && number <= last && f.dst.policed && len(f.dst.spec.Containers[0].Ports) == 0, "SEM-161")
-	return first <= number && number <= last
+	if number < first || last < number {
+		return false
+	}
+	n.when(first == last, "SEM-151")
+	n.when(f.dst.spec != nil && !declares(f.dst.spec, number), "SEM-161")
+	return true
 }
 
 // rawProtocol: no protocol means TCP (SEM-022, SEM-027).
@@ -631,6 +630,18 @@ func (n *naive) declaredPorts(spec *corev1.PodSpec, name string) []corev1.Contai
 	return slices.Concat(main, sidecars)
 }
 
+// declares reports whether a container of the pod declares number.
+func declares(spec *corev1.PodSpec, number int32) bool {
+	for _, c := range spec.Containers {
+		for _, port := range c.Ports {
+			if port.ContainerPort == number {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // portsNamed returns the ports of c called name.
 func portsNamed(c corev1.Container, name string) []corev1.ContainerPort {
 	var ports []corev1.ContainerPort
@@ -654,7 +665,7 @@ func (n *naive) selects(sel *metav1.LabelSelector, labels map[string]string) boo
 		}
 	}
 	for _, r := range sel.MatchExpressions {
-		if n.holdsFor(r, labels) {
+		if n.meets(r, labels) {
 			held++
 		}
 	}
@@ -663,8 +674,8 @@ func (n *naive) selects(sel *metav1.LabelSelector, labels map[string]string) boo
 	return held == all
 }
 
-// holdsFor: an absent label has no value, not even the empty one (SEM-046).
-func (n *naive) holdsFor(r metav1.LabelSelectorRequirement, labels map[string]string) bool {
+// meets: an absent label has no value, not even the empty one (SEM-046).
+func (n *naive) meets(r metav1.LabelSelectorRequirement, labels map[string]string) bool {
 	value, present := n.label(labels, r.Key)
 	listed := slices.Contains(r.Values, value)
 	n.when(!present && listed, "SEM-046")
@@ -982,16 +993,17 @@ func controllerID(meta metav1.ObjectMeta) string {
 
 // holds reports whether cidr holds a. Only the bits of the prefix count
 // (SEM-121), and the families never meet (SEM-122), not even in the block of
-// all addresses (SEM-119). A full prefix is one address (SEM-120).
+// all addresses (SEM-119). The first address is like any other (SEM-120).
 func (n *naive) holds(cidr string, a netip.Addr) bool {
 	base, bits := rawCIDR(cidr)
 	n.when(bits == 0, "SEM-119")
 	if n.when(base.Is4() != a.Is4(), "SEM-122") || !rawHolds(base, bits, a) {
 		return false
 	}
-	n.when(bits == a.BitLen(), "SEM-120")
-	n.when(netip.PrefixFrom(base, bits).Masked().Addr() != base, "SEM-121")
-	n.when(base.Is4() && strings.Contains(cidr, ":"), "SEM-124")
+	first := netip.PrefixFrom(base, bits).Masked().Addr()
+	n.when(a == first, "SEM-120")
+	n.when(base != first, "SEM-121")
+	n.when(strings.HasPrefix(cidr, "::ffff:"), "SEM-124")
 	n.when(base.Is6() && !strings.HasPrefix(cidr, base.String()), "SEM-125")
 	return true
 }

@@ -38,7 +38,8 @@ type Profile struct {
 	// protocol, only the first counts. By default all do.
 	NamedPortFirst bool
 
-	// NotEnforced: no plugin enforces network policies. Everything is allowed.
+	// NotEnforced: no plugin enforces network policies. Every flow that has a
+	// path is allowed.
 	NotEnforced bool
 }
 

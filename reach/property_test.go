@@ -73,7 +73,7 @@ func TestPropertyCompiledExplainedNaive(t *testing.T) {
 		c, p := genCluster(t), genProfile(t)
 		g, n := compile(t, p, c), newNaive(c, p)
 		ends := drawEnds(t, c, n)
-		ports := []policy.Port{genPort(t, c), genPort(t, c)}
+		ports := []policy.Port{genPort(t, c), genPort(t, c), genPort(t, c)}
 		for _, from := range ends {
 			for _, to := range ends {
 				for _, port := range ports {
@@ -189,7 +189,7 @@ func TestPropertyShuffle(t *testing.T) {
 			t.Fatalf("warnings differ:\n%s\n%s", got, want)
 		}
 		if got, want := listing(h), listing(g); got != want {
-			t.Fatalf("edges differ:\n%s\n%s", got, want)
+			t.Fatalf("lists differ:\n%s\n%s", got, want)
 		}
 		return d
 	})
@@ -197,6 +197,7 @@ func TestPropertyShuffle(t *testing.T) {
 
 func listing(g *reach.Graph) string {
 	var b strings.Builder
+	fmt.Fprintln(&b, g.Pods(), g.Nodes(), g.Outside())
 	for e := range g.Edges() {
 		fmt.Fprintln(&b, e.From, e.To, e.Ports)
 	}
@@ -216,6 +217,9 @@ func shuffled(c *policy.Cluster, seed uint64) *policy.Cluster {
 	d.DaemonSets = shuffle(r, c.DaemonSets)
 	d.Jobs = shuffle(r, c.Jobs)
 	d.CronJobs = shuffle(r, c.CronJobs)
+	d.ReplicationControllers = shuffle(r, c.ReplicationControllers)
+	d.Services = shuffle(r, c.Services)
+	d.EndpointSlices = shuffle(r, c.EndpointSlices)
 	return &d
 }
 
@@ -408,8 +412,9 @@ func TestPropertyAddPolicy(t *testing.T) {
 					switch {
 					case w.Allowed && !isolated:
 						t.Fatalf("%s opened a flow between ends that nothing isolated:\n%v\n%v", added, v, w)
-					case !w.Allowed && len(v.Egress.Isolating) > 0 && len(v.Ingress.Isolating) > 0:
-						t.Fatalf("%s closed a flow between ends that were isolated:\n%v\n%v", added, v, w)
+					case len(v.Egress.Isolating) > 0 && v.Egress.Passes() && !w.Egress.Passes(),
+						len(v.Ingress.Isolating) > 0 && v.Ingress.Passes() && !w.Ingress.Passes():
+						t.Fatalf("%s closed a flow at an end that was isolated:\n%v\n%v", added, v, w)
 					case w.Allowed:
 						opened++
 					default:
@@ -465,6 +470,8 @@ func TestPropertyPortsAndEdges(t *testing.T) {
 		for i, from := range ends {
 			for j, to := range ends {
 				set := g.Ports(from, to)
+				family := families[(i+j)%len(families)]
+				over := g.PortsOver(family, from, to)
 				if i != j && (i < len(pods) || j < len(pods)) && !edges[[2]reach.Endpoint{from, to}].Equal(set) {
 					t.Fatalf("%v -> %v: Edges has %v, Ports %v", from, to, edges[[2]reach.Endpoint{from, to}], set)
 				}
@@ -483,6 +490,9 @@ func TestPropertyPortsAndEdges(t *testing.T) {
 					seen.add(allowed)
 					if set.Contains(port) != allowed {
 						t.Fatalf("%v -> %v %v: Ports %v, Allows %v", from, to, port, set, allowed)
+					}
+					if f := (reach.Flow{From: from, To: to, Port: port, Family: family}); over.Contains(port) != g.Allows(f) {
+						t.Fatalf("%v: PortsOver %v, Allows %v", f, over, g.Allows(f))
 					}
 				}
 			}

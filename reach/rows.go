@@ -17,6 +17,7 @@ func (co *compiler) makeProfiles() {
 	co.rows = make(map[string]int32)
 	co.unions = make(map[string]int32)
 	co.profiles = make(map[string]int32)
+	co.stepLists = make(map[string]int32)
 	all := make([]uint64, co.words)
 	for i := range all {
 		all[i] = math.MaxUint64
@@ -51,16 +52,26 @@ func (co *compiler) makeProfiles() {
 	}
 }
 
+// addProfile returns the profile with the given steps.
 func (co *compiler) addProfile(steps []step) int32 {
+	b := co.key[:0]
+	for _, s := range steps {
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.from))
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.row))
+	}
+	co.key = b
+	if p, ok := co.stepLists[string(b)]; ok {
+		return p
+	}
 	p := int32(len(co.steps))
+	co.stepLists[string(b)] = p
 	co.steps = append(co.steps, step{from: int32(len(steps))})
 	co.steps = append(co.steps, steps...)
 	return p
 }
 
 // A grant allows the ports with keys from first to last to the peers of a
-// list. If means is not nil, only those peers receive that mean its number by
-// its name.
+// list. If named, only to those that mean its number by its name.
 type grant struct {
 	first, last int32
 	peers       int32

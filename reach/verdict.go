@@ -21,12 +21,12 @@ type Verdict struct {
 	IPv4, IPv6 Answer
 
 	// Egress and Ingress tell how the policies of the two ends decided, if
-	// Reason says that they did: over the first family that allows the flow, or
-	// if none does, the first that has a path.
+	// Reason is Policies or OwnNode: over the first family that allows the
+	// flow, or if none does, the first that has a path.
 	Egress, Ingress Side
 
 	Notes     []Note   // what else to know, such as facts that are missing
-	DependsOn []string // fields of [Profile], each of which could turn the answer
+	DependsOn []string // the fields of [Profile] of which another value alone turns the answer, in their order; never NotEnforced
 }
 
 // A Reason tells what decided a flow.
@@ -39,7 +39,7 @@ const (
 	NotEnforced    Reason = "not-enforced"     // no plugin enforces policies, see [Profile]
 	Self           Reason = "self"             // a pod always reaches itself
 	NotSubject     Reason = "not-subject"      // neither end is a pod that policies can select
-	OwnNode        Reason = "own-node"         // a node always reaches its pods
+	OwnNode        Reason = "own-node"         // between a pod and the node it runs on policies have no say
 	Policies       Reason = "policies"         // the policies of the ends
 )
 
@@ -68,7 +68,7 @@ const (
 	NoAddress Note = "no-address"
 
 	// UnknownNode: one end is a node, and it is not known whether the other end
-	// runs on it. If it does, the flow is allowed.
+	// runs on it. If it does, the policies of that end have no say.
 	UnknownNode Note = "unknown-node"
 
 	// OtherProtocol: NetworkPolicy is only defined for TCP, UDP and SCTP. Most
@@ -78,15 +78,22 @@ const (
 
 // A Side tells how the policies of one end decided a flow.
 type Side struct {
-	Isolating []types.NamespacedName // policies that isolate the end; if none, it passes
-	OwnNode   bool                   // the other end is the node of this one, so it passes
-	Allowing  []Match                // rules of theirs that let the flow pass
-	Missing   []Miss                 // if nothing lets it pass, the rules that nearly do
+	Isolating  []PolicyRef // policies that isolate the end; if none, it passes
+	OwnNode    bool        // the other end is the node of this one, so it passes
+	Bypassed   bool        // the plugin does not filter the protocol, so it passes
+	Allowing   []Match     // rules of theirs that let the flow pass
+	NearMisses []Miss      // if nothing lets it pass, the rules that nearly do
 }
 
 // Passes reports whether the end lets the flow pass.
 func (s Side) Passes() bool {
-	return len(s.Isolating) == 0 || s.OwnNode || len(s.Allowing) > 0
+	return len(s.Isolating) == 0 || s.OwnNode || s.Bypassed || len(s.Allowing) > 0
+}
+
+// A PolicyRef names a policy. PolicyRefs are comparable.
+type PolicyRef struct {
+	Name  types.NamespacedName
+	Place policy.Place // where the policy stands in the input
 }
 
 // A RuleRef names one rule of a policy. RuleRefs are comparable.
@@ -137,8 +144,8 @@ func indices(list []int) string {
 	return strings.ReplaceAll(fmt.Sprint(list), " ", ",")
 }
 
-// A Miss is a rule that nearly matches a flow: its peers match or its ports
-// do, or one of its peers matches in part.
+// A Miss is a rule of which one half matches a flow, its peers or its ports,
+// and the other does not.
 type Miss struct {
 	Rule  RuleRef
 	Peers []PeerMiss // why no peer matches; none if one does
@@ -223,7 +230,11 @@ func (v Verdict) String() string {
 	case Terminated:
 		line(1, "an end is a pod that has terminated")
 	case NoCommonFamily:
-		line(1, "the ends have no address family in common")
+		if v.Flow.Family == AnyFamily {
+			line(1, "the ends have no address family in common")
+		} else {
+			line(1, "an end has no %s address", v.Flow.Family)
+		}
 	case NotEnforced:
 		line(1, "no plugin enforces network policies")
 	case Self:
@@ -258,6 +269,8 @@ func (s Side) explain(line func(int, string, ...any), what string) {
 		line(1, "%s: passes, no policy isolates it", what)
 	case s.OwnNode:
 		line(1, "%s: passes, the other end is its own node", what)
+	case s.Bypassed:
+		line(1, "%s: passes, the plugin does not filter SCTP", what)
 	case s.Passes():
 		line(1, "%s: passes", what)
 	default:
@@ -268,13 +281,13 @@ func (s Side) explain(line func(int, string, ...any), what string) {
 	}
 	names := make([]string, len(s.Isolating))
 	for i, n := range s.Isolating {
-		names[i] = n.String()
+		names[i] = n.Name.String()
 	}
 	line(2, "isolated by %s", strings.Join(names, ", "))
 	for _, m := range s.Allowing {
 		line(2, "allowed by %s", m)
 	}
-	for _, m := range s.Missing {
+	for _, m := range s.NearMisses {
 		line(2, "near miss: %s", m)
 		for _, item := range m.items() {
 			line(3, "%s", item)
