@@ -20,7 +20,7 @@
 //   - [github.com/polreach/polreach/selector] and
 //     [github.com/polreach/polreach/cidr] find the classes of labels and of
 //     addresses, and can be used alone.
-//   - The folder examples has three programs to copy from: a command-line tool,
+//   - The folder examples has three examples to copy from: a command-line tool,
 //     a unit test of a cluster's configuration, and a property test.
 //
 // The package itself exports nothing.

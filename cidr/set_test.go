@@ -142,7 +142,7 @@ func TestEqual(t *testing.T) {
 	}{
 		{"two halves are the whole", of(t, "10.0.0.0/9", "10.128.0.0/9"), of(t, "10.0.0.0/8"), true},
 		{"neighbors that are no halves of one block join too", of(t, "10.0.1.0/24", "10.0.2.0/23"), of(t, "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"), true},
-		{"the end of IPv4 does not touch the begin of IPv6", of(t, "255.255.255.255/32"), of(t, "255.255.255.255/32", "::/128"), false},
+		{"the end of IPv4 does not touch the start of IPv6", of(t, "255.255.255.255/32"), of(t, "255.255.255.255/32", "::/128"), false},
 		{"0.0.0.1 is not ::1", of(t, "0.0.0.1/32"), of(t, "::1/128"), false},
 		{"mapped is IPv4", of(t, "::ffff:10.0.0.0/104"), of(t, "10.0.0.0/8"), true},
 		{"mapped addresses are no part of IPv6", of(t, "::fffe:0:0/95"), of(t, "::fffe:0:0/96"), true},

@@ -13,6 +13,7 @@ import (
 // The zero Cluster is an empty one. [Parse] and [ParseFS] fill a Cluster from
 // manifests; a program that has the objects already, from informers say, puts
 // its slices into the fields. Nothing in this module changes the objects.
+// A Cluster may be copied; the copy shares the objects and knows their places.
 //
 // Objects without a namespace are in the namespace "default".
 type Cluster struct {
@@ -30,6 +31,7 @@ type Cluster struct {
 	CronJobs               []*batchv1.CronJob
 	ReplicationControllers []*corev1.ReplicationController
 
+	// These are validated, but no answer depends on them yet.
 	Services       []*corev1.Service
 	EndpointSlices []*discoveryv1.EndpointSlice
 
@@ -56,7 +58,7 @@ type source struct {
 
 // Place returns where the field of obj stands in the input, or if that is not
 // known, where the nearest field around it or obj itself does. File and Line
-// are zero for an object that was not read from a file.
+// are zero for an object that was not read from a file, as is a copy of one.
 func (c *Cluster) Place(obj metav1.Object, field string) Place {
 	at := Place{Object: objectName(obj), Field: field}
 	if s := c.sources[obj]; s != nil {

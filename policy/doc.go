@@ -5,14 +5,15 @@
 // no defaults are left to fill in, and nothing depends on whether a list was
 // absent, null or empty.
 //
-//	bytes          Parse, ParseFS     strict, with file and line in every error
+//	bytes          Parse, ParseFS     strict, with file and line in the errors
 //	API objects    Cluster            plain slices, filled by Parse or by the caller
 //	normal form    Cluster.Model      Policy, Pod, Namespace, Node
 //
 // Reading:
 //   - [Parse] reads a stream, [ParseFS] files and folders, [Loader] both with
 //     other choices. They return a [Cluster] or every [Error] there is.
-//   - A [Warning] is data beside the result: legal, but suspicious.
+//   - A [Warning] is data beside the result: legal, but suspicious. [Errors]
+//     lists the errors that a joined one holds.
 //
 // Meaning:
 //   - [New] gives the normal form of one NetworkPolicy, [Cluster.Model] that of

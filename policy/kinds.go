@@ -149,7 +149,7 @@ type refusal struct {
 // lookUp returns the kind called name of apiVersion. It returns neither a kind
 // nor a refusal for those that have no bearing on what can reach what.
 //
-// It fails closed: a misspelt policy must not vanish among these.
+// It fails closed: a misspelled policy must not vanish among these.
 func lookUp(apiVersion, name string) (*kind, *refusal) {
 	for i := range kinds {
 		if k := &kinds[i]; k.apiVersion == apiVersion && k.name == name {
@@ -181,18 +181,29 @@ func lookUp(apiVersion, name string) (*kind, *refusal) {
 				"to leave it out of the answers, list %q in Loader.Accept", shorten(name), full),
 			accept: true,
 		}
-	case group == "networking.k8s.io" && !slices.Contains(otherNetworking, name):
+	}
+	if others, ok := otherKinds[group]; ok && !slices.Contains(others, strings.TrimSuffix(name, "List")) {
 		return nil, &refusal{
 			field: "kind",
-			text:  fmt.Sprintf("unknown kind %s in %s", quote(name), group),
+			text:  fmt.Sprintf("unknown kind %s of %s", quote(name), apiVersion),
 		}
 	}
 	return nil, nil
 }
 
-// otherNetworking are the kinds of networking.k8s.io without bearing. A kind
-// that is not known here could be a misspelt or a new policy.
-var otherNetworking = []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"}
+// otherKinds are the kinds without bearing, in the groups of those that have
+// one. A kind that is not among them is a misspelled or a new one, which could
+// change the answers.
+var otherKinds = map[string][]string{
+	"": {
+		"Binding", "ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange", "PersistentVolume",
+		"PersistentVolumeClaim", "PodTemplate", "ResourceQuota", "Secret", "ServiceAccount",
+	},
+	"apps":              {"ControllerRevision"},
+	"batch":             {},
+	"discovery.k8s.io":  {},
+	"networking.k8s.io": {"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
+}
 
 // meant returns the kind that name is, or of which it is probably a plural or
 // a misspelling, or nil.

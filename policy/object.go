@@ -336,7 +336,7 @@ func innermost(v *value, steps []*fieldPath) (manifest, []*fieldPath) {
 }
 
 // hintAt returns what is probably wrong if something is wrong in a line, or "".
-// It looks for what does not belong into YAML.
+// It looks for what does not belong in YAML.
 func (d *document) hintAt(line int) string {
 	const most = 1000 // bytes; longer lines are made by programs
 	text := d.file.line(line)

@@ -17,7 +17,8 @@ type Place struct {
 }
 
 // String returns the parts that are known, separated by colons:
-// "deploy/db.yaml:14: NetworkPolicy shop/db: spec.podSelector".
+// "deploy/db.yaml:14: NetworkPolicy shop/db: spec.podSelector". It cuts what is
+// too long to read.
 func (p Place) String() string {
 	var parts []string
 	if p.File != "" {
@@ -29,7 +30,7 @@ func (p Place) String() string {
 	}
 	for _, s := range []string{p.Object, p.Field} {
 		if s != "" {
-			parts = append(parts, s)
+			parts = append(parts, cut(s, 400)) // longer than any legal name
 		}
 	}
 	return strings.Join(parts, ": ")
@@ -37,7 +38,7 @@ func (p Place) String() string {
 
 // An Error tells what is wrong with an object and where.
 // The functions of this module that return several join them with
-// [errors.Join]; each is found with [errors.As].
+// [errors.Join]; [Errors] lists them.
 type Error struct {
 	Place
 	Type field.ErrorType // as the API server classes it; empty for what is not about a field
@@ -54,6 +55,24 @@ func (e *Error) Error() string {
 
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Errors returns the Errors that err consists of, in their order. It returns
+// none if err is nil.
+func Errors(err error) []*Error {
+	switch err := err.(type) {
+	case *Error:
+		return []*Error{err}
+	case interface{ Unwrap() []error }:
+		var all []*Error
+		for _, e := range err.Unwrap() {
+			all = append(all, Errors(e)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Errors(err.Unwrap())
+	}
+	return nil
+}
 
 // A Warning tells of something legal that probably does not mean what its
 // author thinks. Warnings never change an answer.

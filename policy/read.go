@@ -35,7 +35,8 @@ type Loader struct {
 
 	// StrictCIDR refuses blocks with host bits, leading zeros or IPv4-mapped
 	// IPv6, as API servers do for new objects since Kubernetes 1.36. Without
-	// it they are warnings, because stored objects may hold them.
+	// it they are warnings, because stored objects may hold them. Objects that
+	// were not read from a file are always judged without it.
 	StrictCIDR bool
 
 	// MaxBytes is the largest file or stream to read. 0 or less means 1 GiB.

@@ -437,7 +437,7 @@ func TestParseRefuses(t *testing.T) {
 			want: []misreading{{line: 2, field: "kind", typ: notSupported, says: "did you mean NetworkPolicy"}},
 		}, {
 			name: "letter missing",
-			why:  "a misspelt policy must not be passed over",
+			why:  "a misspelled policy must not be passed over",
 			text: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolcy\n",
 			want: []misreading{{line: 2, field: "kind", typ: notSupported, says: "did you mean NetworkPolicy"}},
 		}, {
@@ -456,7 +456,7 @@ func TestParseRefuses(t *testing.T) {
 			text: "apiVersion: v1\nkind: Pods\n",
 			want: []misreading{{line: 2, field: "kind", typ: notSupported, says: "did you mean Pod of v1"}},
 		}, {
-			name: "list of a misspelt kind",
+			name: "list of a misspelled kind",
 			why:  "the items would be passed over",
 			text: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolcyList\nitems: []\n",
 			want: []misreading{{line: 2, field: "kind", typ: notSupported, says: "did you mean NetworkPolicy"}},
@@ -528,12 +528,12 @@ func TestParseRefuses(t *testing.T) {
 			text: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  metadata: {name: a}\n",
 			want: []misreading{{line: 4, field: "items[0].kind", typ: required}},
 		}, {
-			name: "misspelt items",
+			name: "misspelled items",
 			why:  "all of them would vanish",
 			text: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitem:\n- metadata: {name: p}\n",
 			want: []misreading{{line: 3, object: "NetworkPolicyList", field: "item", typ: ErrorTypeUnknown, says: `did you mean "items"`}},
 		}, {
-			name: "misspelt items of policies that are not modeled",
+			name: "misspelled items of policies that are not modeled",
 			why:  "they would vanish without being accepted",
 			text: "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicyList\nitem:\n- metadata: {name: p}\n",
 			want: []misreading{{line: 3, object: "CiliumNetworkPolicyList", field: "item", typ: ErrorTypeUnknown}},

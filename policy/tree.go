@@ -90,8 +90,10 @@ func (v *value) String() string {
 }
 
 // shorten cuts what people wrote to a length that fits into a message.
-func shorten(s string) string {
-	const limit = 80
+func shorten(s string) string { return cut(s, 80) }
+
+// cut returns s, or the beginning of about limit bytes if it is longer.
+func cut(s string, limit int) string {
 	for i := range s {
 		if i >= limit {
 			return s[:i] + "..."

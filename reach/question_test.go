@@ -35,7 +35,7 @@ var markWords = []string{
 }
 
 // parseQuestion reads a line. It refuses what it does not know, so that a
-// misspelt row cannot pass for one that holds.
+// misspelled row cannot pass for one that holds.
 func parseQuestion(line string) (question, error) {
 	q := question{Line: line}
 	bad := func(format string, args ...any) (question, error) {
@@ -180,14 +180,14 @@ func TestParseQuestion(t *testing.T) {
 		{"", "want FROM", "an empty line asks nothing"},
 		{"x/b x/a 80/TCP deny", "want FROM", "the arrow is missing"},
 		{"x/b -> x/a 80/TCP", "want FROM", "the verdict is missing"},
-		{"x/b -> x/a 80/TCP denied", "neither allow nor deny", "the verdict is misspelt"},
+		{"x/b -> x/a 80/TCP denied", "neither allow nor deny", "the verdict is misspelled"},
 		{"x/b -> x/a 80/QUIC deny", "QUIC", "the protocol is unknown"},
 		{"x/b -> x/a 80/TCP deny over IPX", "no address family", "the family is unknown"},
 		{"x/b -> x/a 80/TCP deny over", "want FROM", "the family is missing"},
 		{"x/b -> x/a 80/TCP deny (self", "must end with", "the marks are not closed"},
-		{"x/b -> x/a 80/TCP deny (selfish)", "unknown mark", "the mark is misspelt"},
+		{"x/b -> x/a 80/TCP deny (selfish)", "unknown mark", "the mark is misspelled"},
 		{"x/b -> x/a 80/TCP deny ()", "unknown mark", "a list of marks without a mark says nothing"},
-		{"x/b -> x/a 80/TCP deny (depends:Sctp)", "no field", "the field is misspelt"},
+		{"x/b -> x/a 80/TCP deny (depends:Sctp)", "no field", "the field is misspelled"},
 	}
 	for _, row := range bad {
 		t.Run(row.line, func(t *testing.T) {

@@ -214,7 +214,7 @@ func readRuleCases(t *testing.T, file string) []ruleCase {
 	return cases
 }
 
-// parseRuleCase reads a case and refuses one that is misspelt or cannot fail.
+// parseRuleCase reads a case and refuses one that is misspelled or cannot fail.
 func parseRuleCase(doc string) (ruleCase, error) {
 	var c ruleCase
 	if err := yaml.UnmarshalStrict([]byte(doc), &c); err != nil {
@@ -363,11 +363,7 @@ var worldXYZ = sync.OnceValues(func() (*policy.Cluster, error) {
 // checkErrors compares err with what c expects, one by one.
 func (c *ruleCase) checkErrors(t *testing.T, file string, err error) {
 	t.Helper()
-	got, ok := policyErrors(err)
-	if !ok {
-		t.Errorf("not made of policy.Error alone: %v", err)
-		return
-	}
+	got := policy.Errors(err)
 	if len(got) != len(c.Errors) {
 		t.Errorf("want %d errors, got %d:\n%s", len(c.Errors), len(got), lines(got))
 		return
@@ -388,28 +384,6 @@ func (c *ruleCase) checkErrors(t *testing.T, file string, err error) {
 		}
 		assert.Contains(t, e.Err.Error(), want.Says, "text of error %d: %v", i, e)
 	}
-}
-
-// policyErrors returns the errors that are joined in err, and whether each is
-// a *policy.Error.
-func policyErrors(err error) ([]*policy.Error, bool) {
-	switch err := err.(type) {
-	case nil:
-		return nil, true
-	case *policy.Error:
-		return []*policy.Error{err}, true
-	case interface{ Unwrap() []error }:
-		var all []*policy.Error
-		for _, e := range err.Unwrap() {
-			some, ok := policyErrors(e)
-			if !ok {
-				return nil, false
-			}
-			all = append(all, some...)
-		}
-		return all, true
-	}
-	return nil, false
 }
 
 func (want wantWarning) matches(w policy.Warning) bool {
@@ -512,17 +486,17 @@ func TestParseRuleCase(t *testing.T) {
 		{"rule: SEM-001\nname: n\nsame: x", "name and why", "the reason is missing"},
 		{head + "world: xyz", "asserts nothing", "a cluster alone is no assertion"},
 		{head + "flows: []", "asserts nothing", "nor is an empty list"},
-		{head + "flow: [x/a -> x/b 80/TCP allow]", "unknown field", "the key is misspelt"},
+		{head + "flow: [x/a -> x/b 80/TCP allow]", "unknown field", "the key is misspelled"},
 		{head + "same: x\nsame: y", "already set", "the key is there twice"},
-		{head + "profile: {Sctp: none}\nsame: x", "unknown choice", "the choice is misspelt"},
-		{head + "profile: {IPBlocks: true}\nsame: x", "unknown field", "the field of the profile is misspelt"},
+		{head + "profile: {Sctp: none}\nsame: x", "unknown choice", "the choice is misspelled"},
+		{head + "profile: {IPBlocks: true}\nsame: x", "unknown field", "the field of the profile is misspelled"},
 		{head + "under: [{profile: {NotEnforced: true}}]", "without flows", "another profile without a question asserts nothing"},
 		{head + "errors: [{}]", "without expectations", "any error would do"},
-		{head + "errors: [{type: Wrong}]", "unknown type", "the type of the error is misspelt"},
+		{head + "errors: [{type: Wrong}]", "unknown type", "the type of the error is misspelled"},
 		{head + "errors: [{line: 1}]\nflows: [x/a -> x/b 80/TCP allow]", "no answers", "there is a graph or there are errors"},
 		{head + "warnings: [{line: 1}]", "without code", "any warning would do"},
 		{head + "lookups: [{text: x/a}]", "without text or says", "any error would do"},
-		{head + "world: abc\nsame: x", "no world", "the world is misspelt"},
+		{head + "world: abc\nsame: x", "no world", "the world is misspelled"},
 		{head + "manifests: a\njson: b\nsame: x", "exclude each other", "one of the two would be left out"},
 	}
 	for _, row := range bad {

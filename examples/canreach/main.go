@@ -3,8 +3,8 @@
 //	kubectl get ns,nodes,pods,netpol -A -o yaml | canreach -f - shop/web 203.0.113.9 443
 //
 // It exits with 0 if the policies allow the flow, 1 if they deny it and 2 if
-// there is no answer. Without a question it prints who reaches whom on what,
-// and warns of what is legal but suspicious in the manifests.
+// there is no answer. Without a question it prints who reaches whom on what.
+// It warns of what is legal but suspicious in the manifests.
 package main
 
 import (
@@ -61,10 +61,12 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (allowed b
 	if err != nil {
 		return false, err
 	}
-	if flags.NArg() == 0 {
-		for _, w := range g.Warnings() {
+	for _, w := range g.Warnings() {
+		if w.Code != "unknown-address" || flags.NArg() == 0 { // the verdict says where that matters
 			fmt.Fprintln(stderr, "warning:", w)
 		}
+	}
+	if flags.NArg() == 0 {
 		return true, printMatrix(stdout, g)
 	}
 	from, errFrom := g.Lookup(flags.Arg(0))
