@@ -4,7 +4,6 @@
 //
 // It exits with 0 if the policies allow the flow, 1 if they deny it and 2 if
 // there is no answer. Without a question it prints who reaches whom on what.
-// It warns of what is legal but suspicious in the manifests.
 package main
 
 import (
