@@ -69,30 +69,63 @@ func drawEnds(t *rapid.T, c *policy.Cluster, n *naive) []string {
 // equal for every pair of ends, over every family, under every profile.
 func TestPropertyCompiledExplainedNaive(t *testing.T) {
 	var seen sample
-	rapid.Check(t, func(t *rapid.T) {
-		c, p := genCluster(t), genProfile(t)
-		g, n := compile(t, p, c), newNaive(c, p)
-		ends := drawEnds(t, c, n)
-		ports := []policy.Port{genPort(t, c), genPort(t, c), genPort(t, c)}
-		for _, from := range ends {
-			for _, to := range ends {
-				for _, port := range ports {
-					for _, fam := range families {
-						f := reach.Flow{From: g.MustLookup(from), To: g.MustLookup(to), Port: port, Family: fam}
-						want := n.allows(from, to, port, fam)
-						seen.add(want)
-						if got := g.Allows(f); got != want {
-							t.Fatalf("%s -> %s %s over %v, profile %+v: compiled %v, naive %v\n%v", from, to, port, fam, p, got, want, g.Explain(f))
-						}
-						if v := g.Explain(f); v.Allowed != want {
-							t.Fatalf("%s -> %s %s over %v, profile %+v: explained %v, naive %v\n%v", from, to, port, fam, p, v.Allowed, want, v)
-						}
+	rapid.Check(t, func(t *rapid.T) { checkAgainstNaive(t, &seen) })
+	seen.check(t)
+}
+
+// FuzzCompiledExplainedNaive lets the fuzzer look for clusters that break the
+// property.
+func FuzzCompiledExplainedNaive(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { checkAgainstNaive(t, new(sample)) }))
+}
+
+func checkAgainstNaive(t *rapid.T, seen *sample) {
+	c, p := genCluster(t), genProfile(t)
+	g, n := compile(t, p, c), newNaive(c, p)
+	ends := drawEnds(t, c, n)
+	ports := []policy.Port{genPort(t, c), genPort(t, c), genPort(t, c)}
+	for _, from := range ends {
+		for _, to := range ends {
+			for _, port := range ports {
+				for _, fam := range families {
+					f := reach.Flow{From: g.MustLookup(from), To: g.MustLookup(to), Port: port, Family: fam}
+					want := n.allows(from, to, port, fam)
+					seen.add(want)
+					if got := g.Allows(f); got != want {
+						t.Fatalf("%s -> %s %s over %v, profile %+v: compiled %v, naive %v\n%v", from, to, port, fam, p, got, want, g.Explain(f))
+					}
+					if v := g.Explain(f); v.Allowed != want {
+						t.Fatalf("%s -> %s %s over %v, profile %+v: explained %v, naive %v\n%v", from, to, port, fam, p, v.Allowed, want, v)
 					}
 				}
 			}
 		}
+	}
+}
+
+// A pod, a workload or a node that Lookup finds is found again by its text.
+func FuzzLookup(f *testing.F) {
+	g := shop(f)
+	for _, text := range []string{
+		"shop/web", "shop/api", "pod:shop/api", "deploy:shop/api", "sts:data/postgres", "replica:shop/api",
+		"node:n1", "node-of:shop/api", "node-of:replica:shop/api", "203.0.113.9", "2001:db8::9", "fe80::1%eth0",
+		"::ffff:10.0.0.1", "", "/", ":", "svc:shop/api", "replica:replica:shop/api",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := g.Lookup(text)
+		if err != nil {
+			require.Equal(t, reach.Endpoint{}, e)
+			return
+		}
+		if _, isAddr := netip.ParseAddr(text); isAddr == nil {
+			return // prints as all the addresses that it stands for
+		}
+		again, err := g.Lookup(e.String())
+		require.NoError(t, err)
+		require.Equal(t, e, again)
 	})
-	seen.check(t)
 }
 
 // A field is in DependsOn exactly if some other value of it turns the answer.
