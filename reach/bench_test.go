@@ -15,8 +15,8 @@ import (
 
 // A size is a cluster to measure on. Its pods belong to deployments of ten in
 // namespaces of ten deployments. Every namespace denies by default, and the
-// other policies let one deployment talk to another, of which every fifth is in
-// another namespace, or to a block with an exception.
+// other policies let each deployment talk to the next one, every fifth also to
+// that of another namespace, and to a block with an exception.
 type size struct{ pods, policies int }
 
 var sizes = []size{{30, 10}, {1_000, 200}, {10_000, 2_000}}
@@ -58,17 +58,23 @@ func (s size) cluster() *policy.Cluster {
 			continue // default deny
 		}
 		np.Spec.PodSelector.MatchLabels = app(k)
-		peer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: app(k + 1)}}
-		if k%5 == 0 {
-			peer.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint((i + 1) % namespaces)}}
+		peers := func(k int) []networkingv1.NetworkPolicyPeer {
+			list := []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: app(k)}}}
+			if k%5 == 0 {
+				list = append(list, networkingv1.NetworkPolicyPeer{
+					NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint((i + 1) % namespaces)}},
+					PodSelector:       &metav1.LabelSelector{MatchLabels: app(k)},
+				})
+			}
+			return list
 		}
-		port, named := intstr.FromInt32(int32(8080+k%7)), intstr.FromString("metrics")
+		port := func(k int) *intstr.IntOrString { return new(intstr.FromInt32(int32(8080 + k%7))) }
 		np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{
-			{From: []networkingv1.NetworkPolicyPeer{peer}, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}, {Port: &named}}},
+			{From: peers(k - 1), Ports: []networkingv1.NetworkPolicyPort{{Port: port(k - 1)}, {Port: new(intstr.FromString("metrics"))}}},
 		}
 		block := networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{fmt.Sprintf("10.%d.0.0/16", k)}}}
 		np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{
-			{To: []networkingv1.NetworkPolicyPeer{peer, block}, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}},
+			{To: append(peers(k+1), block), Ports: []networkingv1.NetworkPolicyPort{{Port: port(k)}}},
 		}
 	}
 	return c

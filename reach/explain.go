@@ -23,12 +23,12 @@ func (g *Graph) Explain(f Flow) Verdict {
 	if f.From.g != g || f.To.g != g || !f.Port.Valid() {
 		panic(f.fault(g))
 	}
-	v := g.judge(g.profile, f)
+	v := g.judge(question{profile: g.profile, reasons: true}, f)
 	if g.profile.NotEnforced {
 		return v
 	}
 	for _, alt := range g.profile.alternatives() {
-		if !slices.Contains(v.DependsOn, alt.field) && g.judge(alt.profile, f).Allowed != v.Allowed {
+		if !slices.Contains(v.DependsOn, alt.field) && g.judge(question{profile: alt.profile}, f).Allowed != v.Allowed {
 			v.DependsOn = append(v.DependsOn, alt.field)
 		}
 	}
@@ -109,15 +109,17 @@ func (g *Graph) actor(p Profile, id int32) actor {
 // A question is what both sides of a flow judge, over one family.
 type question struct {
 	profile  Profile
+	reasons  bool // wanted, and not only whether the flow is allowed
 	from, to actor
 	port     policy.Port
 	family   Family
 }
 
-// judge answers f as a plugin with profile p would.
-func (g *Graph) judge(p Profile, f Flow) Verdict {
+// judge answers f as a plugin with the profile of q would. It fills in the rest
+// of q.
+func (g *Graph) judge(q question, f Flow) Verdict {
 	v := Verdict{Flow: f, Reason: NoCommonFamily}
-	q := question{profile: p, from: g.actor(p, f.From.id), to: g.actor(p, f.To.id), port: f.Port}
+	q.from, q.to, q.port = g.actor(q.profile, f.From.id), g.actor(q.profile, f.To.id), f.Port
 	for _, a := range [...]*actor{&q.from, &q.to} {
 		if a.pod == nil {
 			continue
@@ -137,7 +139,7 @@ func (g *Graph) judge(p Profile, f Flow) Verdict {
 		q.family = fam
 		one := Verdict{Reason: Policies}
 		switch {
-		case p.NotEnforced:
+		case q.profile.NotEnforced:
 			one.Reason = NotEnforced
 		case q.from.pod != nil && g.owner(f.From.id) == g.owner(f.To.id):
 			one.Reason = Self
@@ -210,9 +212,20 @@ func (g *Graph) side(q *question, d policy.Direction) Side {
 		if !h.Isolates || !p.Pods.Matches(self.pod.Labels) {
 			continue
 		}
-		s.Isolating = append(s.Isolating, PolicyRef{p.Name, p.Place("")})
+		ref := PolicyRef{Name: p.Name}
+		if q.reasons {
+			ref.Place = p.Place("")
+		}
+		s.Isolating = append(s.Isolating, ref)
 		for i := range h.Rules {
 			match, miss := g.matchRule(q, &h.Rules[i], other)
+			if !q.reasons {
+				if match != nil {
+					s.Allowing = append(s.Allowing, *match)
+					return s // one is enough
+				}
+				continue
+			}
 			switch ref := (RuleRef{Policy: p.Name, Direction: d, Index: i}); {
 			case match != nil:
 				match.Rule = ref.at(p)
