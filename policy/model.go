@@ -56,6 +56,10 @@ type Pod struct {
 	Terminated  bool // Succeeded or Failed: it has left the network
 	Pending     bool // phase Pending
 	Ports       []ContainerPort
+
+	// Generated are the labels that the controller of a workload adds to its
+	// pods. The pods have them, with values that are not known.
+	Generated []string
 }
 
 // An Owner names a workload. The zero Owner is none.
@@ -329,6 +333,11 @@ func (b *modelBuilder) addPods() {
 		_, template := templateOf(o.Object)
 		p := fromSpec(&template.Spec)
 		p.Kind, p.Name, p.Labels = o.key.kind, o.key.name, template.Labels
+		for _, key := range addedLabels(p.Kind) {
+			if _, ok := p.Labels[key]; !ok {
+				p.Generated = append(p.Generated, key)
+			}
+		}
 		b.model.Pods = append(b.model.Pods, p)
 	}
 	slices.SortFunc(b.model.Pods, func(x, y Pod) int {
@@ -474,11 +483,13 @@ func (b *modelBuilder) addNodes() {
 	for i := range b.model.Pods {
 		p := &b.model.Pods[i]
 		if p.Kind == "Pod" && p.Node == "" {
+			var names []string
 			for _, a := range b.strays[p.Name] {
-				if names := holders[a]; len(names) == 1 {
-					p.Node = names[0]
-					break
-				}
+				names = append(names, holders[a]...)
+			}
+			slices.Sort(names)
+			if names = slices.Compact(names); len(names) == 1 {
+				p.Node = names[0]
 			}
 		}
 		if p.HostNetwork && len(p.Addrs) == 0 {
@@ -534,8 +545,8 @@ func (b *modelBuilder) warnOfLabels() {
 	added := map[string]*Pod{} // of each label, the first pod that lacks it here
 	for i := range b.model.Pods {
 		p := &b.model.Pods[i]
-		for _, key := range addedLabels(p.Kind) {
-			if _, ok := p.Labels[key]; !ok && added[key] == nil {
+		for _, key := range p.Generated {
+			if added[key] == nil {
 				added[key] = p
 			}
 		}

@@ -219,8 +219,16 @@ func TestModelMakesPodsOfTemplates(t *testing.T) {
 		Labels: map[string]string{"a": "b"}, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.1"),
 		Ports: []ContainerPort{{"web", TCP.Port(80), Container}},
 	}
+	generated := map[string][]string{ // as the controllers document
+		"Deployment":  {"pod-template-hash"},
+		"StatefulSet": {"controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"},
+		"DaemonSet":   {"controller-revision-hash", "pod-template-generation"},
+		"Job": {"job-name", "batch.kubernetes.io/job-name", "controller-uid", "batch.kubernetes.io/controller-uid",
+			"batch.kubernetes.io/job-completion-index"},
+	}
 	for _, kind := range []string{"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"} {
 		t.Run(kind, func(t *testing.T) {
+			want.Generated = generated[kind]
 			m := modelOf(t, kind+" w: "+template, "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}")
 			want.Kind, want.Name = kind, types.NamespacedName{Namespace: "x", Name: "w"}
 			assert.Equal(t, []Pod{want}, m.Pods)

@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/selector"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Compile works out who can reach whom in c. It reports every faulty object,
@@ -21,7 +23,11 @@ import (
 func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
 
 // Compile is like the function [Compile], for a plugin that behaves as p says.
+// It is an error if a field of p has none of the values that are defined for it.
 func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
+	if p.SCTP > SCTPBypasses || p.NamedPorts > NamedPortsOfAllContainers {
+		return nil, fmt.Errorf("the Profile makes a choice that there is not: %+v", p)
+	}
 	m, err := c.Model()
 	if err != nil {
 		return nil, err
@@ -82,6 +88,8 @@ type compiler struct {
 	seatID    map[seat]int32
 	ends      []end // class holds seats until mergeClasses
 	first     firstIDs
+	staffed   []staffed
+	ownNodes  []int32 // the ends whose node is not known, ascending
 	at        []ownedAddr
 
 	// findMembers
@@ -93,9 +101,10 @@ type compiler struct {
 	numbers   [][]uint16              // what some pod means by each name
 
 	// selectPods
-	groups  []group
-	groupOf []int32 // of each pod; -1 if no policy can select it
-	selects []bool  // whether each policy selects a pod
+	groups   []group
+	groupOf  []int32   // of each pod; -1 if no policy can select it
+	speakers [][]int32 // the groups that mean something by each port name
+	selects  []bool    // whether each policy selects a pod
 
 	// makeProfiles
 	words     int32 // of a row
@@ -143,7 +152,16 @@ type (
 		ns, label, dialect int32
 		halves             [2][]int32
 	}
-	firstIDs struct{ replica, node, ownNode, at, addr int32 } // of endpoints, by kind; pods start at 0
+	firstIDs struct{ replica, staffed, node, ownNode, at, addr int32 } // of endpoints, by kind; pods start at 0
+
+	// staffed is a workload some of whose pods the cluster holds itself. It has
+	// two ends: itself and its replica. They stand for the pods as long as these
+	// are reached alike.
+	staffed struct {
+		kind string
+		name types.NamespacedName
+		pods []int32 // those that have an address, if any has
+	}
 
 	// An ownedAddr is a pod or a node as it is reached at one of its addresses.
 	ownedAddr struct {
@@ -258,15 +276,13 @@ func nameKey(it policy.PortItem) string { return string(rune(it.Protocol)) + it.
 // peerList returns the id of a list of peers.
 func (co *compiler) peerList(list []policy.Peer) int32 {
 	pl := peerList{blocks: -1}
-	var prefixes []netip.Prefix
-	blocks := false
+	var blocks []cidr.Set
 	for _, p := range list {
 		switch p := p.(type) {
 		case policy.Anyone:
 			pl.anyone = true
 		case policy.Block:
-			blocks = true
-			prefixes = slices.AppendSeq(prefixes, p.Addrs.Prefixes())
+			blocks = append(blocks, p.Addrs)
 		case policy.Pods:
 			pp := podsPeer{ns: -1, namespaces: -1, pods: internSelector(&co.podSelectors, p.Pods)}
 			if p.Namespace != "" {
@@ -277,8 +293,8 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 			pl.pods = append(pl.pods, pp)
 		}
 	}
-	if blocks {
-		union := cidr.Of(prefixes...)
+	if len(blocks) > 0 {
+		union := unionOf(blocks)
 		pl.blocks = co.blocks.id(setKey(union), func() cidr.Set { return union })
 	}
 	slices.SortFunc(pl.pods, func(a, b podsPeer) int {
@@ -296,6 +312,24 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 	}
 	co.key = b
 	return co.peerLists.id(string(b), func() peerList { return pl })
+}
+
+// unionOf returns the union of sets, of which there is one at least. It joins
+// neighbors again and again, so that each address run is copied only
+// logarithmically often.
+func unionOf(sets []cidr.Set) cidr.Set {
+	for len(sets) > 1 {
+		half := sets[:0:0]
+		for i := 0; i < len(sets); i += 2 {
+			u := sets[i]
+			if i+1 < len(sets) {
+				u = u.Union(sets[i+1])
+			}
+			half = append(half, u)
+		}
+		sets = half
+	}
+	return sets[0]
 }
 
 func setKey(s cidr.Set) string {
@@ -413,14 +447,23 @@ func (co *compiler) makeEnds() {
 			co.ends = append(co.ends, co.podEnd(i, hostOf(&pods[i]), pods[i].Addrs...))
 		}
 	}
+	co.first.staffed = int32(len(co.ends))
+	co.findStaffed()
+	for _, s := range co.staffed {
+		// Of the pods that it has, and of one more.
+		co.ends = append(co.ends, co.podEnd(int(s.pods[0]), co.commonHost(s.pods, &unknown), pods[s.pods[0]].Addrs...))
+		co.ends = append(co.ends, co.podEnd(int(s.pods[0]), unknown, pods[s.pods[0]].Addrs...))
+		unknown++
+	}
 	co.first.node = int32(len(co.ends))
 	for i := range nodes {
 		co.ends = append(co.ends, co.nodeEnd(int32(i), nodes[i].Addrs...))
 	}
 	co.first.ownNode = int32(len(co.ends))
-	for i := range pods {
-		if pods[i].Node == "" {
-			co.ends = append(co.ends, co.nodeEnd(co.ends[i].host))
+	for id := range co.first.node {
+		if host := co.ends[id].host; host >= int32(len(nodes)) {
+			co.ownNodes = append(co.ownNodes, id)
+			co.ends = append(co.ends, co.nodeEnd(host))
 		}
 	}
 	co.first.at = int32(len(co.ends))
@@ -448,8 +491,52 @@ func (co *compiler) makeEnds() {
 	}
 }
 
+// findStaffed finds the workloads with pods of their own. A pod that is just
+// starting, and has no address, does not speak for those that have one.
+func (co *compiler) findStaffed() {
+	type key struct {
+		kind string
+		name types.NamespacedName
+	}
+	ids := make(map[key]int)
+	for i := range co.model.Pods {
+		p := &co.model.Pods[i]
+		if p.Owner.Kind == "" || p.Terminated {
+			continue
+		}
+		k := key{p.Owner.Kind, types.NamespacedName{Namespace: p.Name.Namespace, Name: p.Owner.Name}}
+		id, ok := ids[k]
+		if !ok {
+			id = len(co.staffed)
+			ids[k] = id
+			co.staffed = append(co.staffed, staffed{kind: k.kind, name: k.name})
+		}
+		s := &co.staffed[id]
+		switch starting := len(p.Addrs) == 0; {
+		case len(s.pods) == 0 || starting == (len(co.model.Pods[s.pods[0]].Addrs) == 0):
+			s.pods = append(s.pods, int32(i))
+		case !starting:
+			s.pods = []int32{int32(i)}
+		}
+	}
+}
+
+// commonHost returns the host of pods, or an unknown one if they are on
+// several.
+func (co *compiler) commonHost(pods []int32, unknown *int32) int32 {
+	host := co.ends[pods[0]].host
+	for _, p := range pods {
+		if co.ends[p].host != host {
+			*unknown++
+			return *unknown - 1
+		}
+	}
+	return host
+}
+
 // addAt adds the end that an owner of several addresses is at one of them.
 func (co *compiler) addAt(owner int32, a netip.Addr, e end) {
+	e.flags |= isAt
 	co.at = append(co.at, ownedAddr{owner, a})
 	co.ends = append(co.ends, e)
 }
@@ -686,6 +773,17 @@ func (co *compiler) mergeClasses() {
 	}
 }
 
+// add adds a half. It drops repeated ones now and then: many policies may say
+// the same.
+func (g *group) add(d policy.Direction, half int32) {
+	list := append(g.halves[d], half)
+	if n := len(list); n >= 64 && n&(n-1) == 0 {
+		slices.Sort(list)
+		list = slices.Compact(list)
+	}
+	g.halves[d] = list
+}
+
 // selectPods finds which policies select which pods.
 func (co *compiler) selectPods() {
 	type groupKey struct{ ns, label, dialect int32 }
@@ -706,6 +804,14 @@ func (co *compiler) selectPods() {
 		}
 		co.groupOf[i] = id
 	}
+	co.speakers = make([][]int32, len(co.portNames.values))
+	for id, g := range co.groups {
+		for i, m := range co.dialects.values[g.dialect] {
+			if i == 0 || m.name != co.dialects.values[g.dialect][i-1].name {
+				co.speakers[m.name] = append(co.speakers[m.name], int32(id))
+			}
+		}
+	}
 	inNamespace := make([][]int32, len(co.model.Namespaces))
 	type place struct{ ns, label int32 }
 	at := make(map[place][]int32)
@@ -720,7 +826,7 @@ func (co *compiler) selectPods() {
 			co.selects[i] = true
 			for _, d := range directions {
 				if p.halves[d] >= 0 {
-					co.groups[id].halves[d] = append(co.groups[id].halves[d], p.halves[d])
+					co.groups[id].add(d, p.halves[d])
 				}
 			}
 		}

@@ -73,6 +73,7 @@ type actor struct {
 	addrs []netip.Addr
 	host  int32
 	fixed bool // the host is a node of the input
+	at    bool // it is asked about at one of its addresses
 }
 
 // policed reports whether policies can select the actor.
@@ -89,7 +90,7 @@ func (g *Graph) actor(p Profile, id int32) actor {
 	host := g.ends[id].host
 	a := actor{pod: g.pod(id), host: host, fixed: int(host) < len(g.nodes)}
 	switch kind, i := g.kind(id); kind {
-	case podEnd, replicaEnd:
+	case podEnd, replicaEnd, staffedEnd:
 		a.addrs = a.pod.Addrs
 		a.node = p.isNode(a.pod)
 	case nodeEnd:
@@ -98,6 +99,7 @@ func (g *Graph) actor(p Profile, id int32) actor {
 	case ownNodeEnd:
 		a.node = true
 	case atEnd:
+		a.at = true
 		a.addrs = []netip.Addr{g.at[i].addr}
 		a.node = a.pod == nil || p.isNode(a.pod)
 	case outsideEnd:
@@ -133,8 +135,8 @@ func (g *Graph) judge(q question, f Flow) Verdict {
 		}
 	}
 	for _, fam := range f.Family.each() {
-		if !q.from.has(fam) || !q.to.has(fam) {
-			continue
+		if !q.to.has(fam) || !q.from.has(fam) && !(q.from.node && !q.from.at && q.from.host == q.to.host) {
+			continue // a node reaches its pods over any family that they have
 		}
 		q.family = fam
 		one := Verdict{Reason: Policies}
@@ -174,6 +176,11 @@ func (g *Graph) judge(q question, f Flow) Verdict {
 func (g *Graph) note(v *Verdict, q *question) {
 	if v.Reason != Policies {
 		return
+	}
+	for _, a := range [...]*actor{&q.from, &q.to} {
+		if a.policed() && len(a.pod.Generated) > 0 {
+			v.add(GeneratedLabel)
+		}
 	}
 	for _, s := range [...]*Side{&v.Egress, &v.Ingress} {
 		if !q.port.Protocol.HasPorts() && len(s.Isolating) > 0 {

@@ -16,7 +16,7 @@ import (
 // to explain and to name them.
 type facts struct {
 	profile    Profile
-	pods       []policy.Pod // Labels hold only the keys that selectors mention
+	pods       []policy.Pod // Labels and Generated hold only the keys that selectors mention
 	nodes      []policy.Node
 	namespaces []policy.Namespace // Labels likewise
 	policies   []*policy.Policy
@@ -25,19 +25,14 @@ type facts struct {
 
 	first    firstIDs
 	replicas []int32 // the pod that each replica copies
-	ownNodes []int32 // the pod that each node stands for of which nothing else is known
+	staffed  []staffed
+	ownNodes []int32 // the end whose node each node is of which nothing else is known
 	at       []ownedAddr
 
-	owned   func() map[types.NamespacedName][]ownedPods // by the name of the owner
-	owners  func() map[netip.Addr][]int32               // which pods and nodes have an address
-	outside func() []cidr.Set                           // by endpoint: the class less the addresses of pods and nodes
-	samples func() []netip.Addr                         // an address of classSet of each
-}
-
-// ownedPods are the pods of a workload that the cluster holds itself.
-type ownedPods struct {
-	kind string
-	pods []int32
+	staffedByName func() map[types.NamespacedName][]int32
+	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
+	outside       func() []cidr.Set             // by endpoint: the class less the addresses of pods and nodes
+	samples       func() []netip.Addr           // an address of classSet of each
 }
 
 func (co *compiler) graph() *Graph {
@@ -50,6 +45,8 @@ func (co *compiler) graph() *Graph {
 		policies:   m.Policies,
 		partition:  co.addrs,
 		first:      co.first,
+		staffed:    co.staffed,
+		ownNodes:   co.ownNodes,
 		at:         co.at,
 	}
 	f.warnings = slices.Concat(m.Warnings, co.warnings())
@@ -62,11 +59,8 @@ func (co *compiler) graph() *Graph {
 		if isWorkload(&f.pods[i]) {
 			f.replicas = append(f.replicas, int32(i))
 		}
-		if f.pods[i].Node == "" {
-			f.ownNodes = append(f.ownNodes, int32(i))
-		}
 	}
-	f.owned = sync.OnceValue(f.findOwned)
+	f.staffedByName = sync.OnceValue(f.findStaffed)
 	f.owners = sync.OnceValue(f.findOwners)
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
@@ -84,6 +78,8 @@ func (co *compiler) trimLabels() {
 	}
 	trimmed := make([]map[string]string, co.labels.Len())
 	for i := range co.model.Pods {
+		p := &co.model.Pods[i]
+		p.Generated = slices.DeleteFunc(p.Generated, func(key string) bool { return !keys[key] })
 		c := co.labels.Class(i)
 		if trimmed[c] == nil {
 			trimmed[c] = make(map[string]string)
@@ -100,24 +96,12 @@ func (co *compiler) trimLabels() {
 	}
 }
 
-func (f *facts) findOwned() map[types.NamespacedName][]ownedPods {
-	owned := make(map[types.NamespacedName][]ownedPods)
-	for i := range f.pods {
-		p := &f.pods[i]
-		if p.Owner.Kind == "" || p.Terminated {
-			continue
-		}
-		name := types.NamespacedName{Namespace: p.Name.Namespace, Name: p.Owner.Name}
-		list := owned[name]
-		j := slices.IndexFunc(list, func(o ownedPods) bool { return o.kind == p.Owner.Kind })
-		if j < 0 {
-			j = len(list)
-			list = append(list, ownedPods{kind: p.Owner.Kind})
-		}
-		list[j].pods = append(list[j].pods, int32(i))
-		owned[name] = list
+func (f *facts) findStaffed() map[types.NamespacedName][]int32 {
+	byName := make(map[types.NamespacedName][]int32)
+	for i, s := range f.staffed {
+		byName[s.name] = append(byName[s.name], int32(i))
 	}
-	return owned
+	return byName
 }
 
 func (f *facts) findOwners() map[netip.Addr][]int32 {
@@ -193,6 +177,8 @@ func (f *facts) kind(id int32) (endKind, int32) {
 		return ownNodeEnd, id - f.first.ownNode
 	case id >= f.first.node:
 		return nodeEnd, id - f.first.node
+	case id >= f.first.staffed:
+		return staffedEnd, id - f.first.staffed
 	case id >= f.first.replica:
 		return replicaEnd, id - f.first.replica
 	}
@@ -204,6 +190,7 @@ type endKind uint8
 const (
 	podEnd endKind = iota
 	replicaEnd
+	staffedEnd // its index is twice that in staffed, and one more for the replica
 	nodeEnd
 	ownNodeEnd
 	atEnd
@@ -226,15 +213,19 @@ func (f *facts) pod(id int32) *policy.Pod {
 		return &f.pods[i]
 	case replicaEnd:
 		return &f.pods[f.replicas[i]]
+	case staffedEnd:
+		return &f.pods[f.staffed[i/2].pods[0]]
 	}
 	return nil
 }
 
 func (f *facts) objectName(id int32) types.NamespacedName {
-	if p := f.pod(id); p != nil {
-		return p.Name
-	}
-	if kind, i := f.kind(f.owner(id)); kind == nodeEnd {
+	switch kind, i := f.kind(f.owner(id)); kind {
+	case podEnd, replicaEnd:
+		return f.pod(id).Name
+	case staffedEnd:
+		return f.staffed[i/2].name
+	case nodeEnd:
 		return types.NamespacedName{Name: f.nodes[i].Name}
 	}
 	return types.NamespacedName{}
@@ -245,6 +236,10 @@ func (f *facts) addrsOf(id int32) cidr.Set {
 	switch kind, i := f.kind(id); kind {
 	case podEnd, replicaEnd:
 		addrs = f.pod(id).Addrs
+	case staffedEnd:
+		for _, p := range f.staffed[i/2].pods {
+			addrs = append(addrs, f.pods[p].Addrs...)
+		}
 	case nodeEnd:
 		addrs = f.nodes[i].Addrs
 	case atEnd:

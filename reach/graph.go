@@ -43,6 +43,7 @@ const (
 	isNode    // a node, or a host-network pod that counts as its node
 	isSplit   // its peer class over IPv4 is not that over IPv6
 	ownNodeOK // its egress to its own node always passes
+	isAt      // a pod or node as it is reached at one address
 
 	hasBoth = hasIPv4 | hasIPv6
 )
@@ -111,7 +112,7 @@ func (g *Graph) Allows(f Flow) bool {
 func (g *Graph) allowsOver(f Flow, k int32) bool {
 	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
 	for _, fam := range f.Family.each() {
-		if from.flags&to.flags&fam.flag() == 0 {
+		if commonFamilies(from, to)&fam.flag() == 0 {
 			continue
 		}
 		if g.owner(f.From.id) == g.owner(f.To.id) ||
@@ -121,6 +122,16 @@ func (g *Graph) allowsOver(f Flow, k int32) bool {
 		}
 	}
 	return false
+}
+
+// commonFamilies returns the families over which from can connect to to. A
+// node reaches its pods over any that they have: what is known of its own
+// addresses need not be all.
+func commonFamilies(from, to *end) flags {
+	if from.host == to.host && from.flags&(isNode|isAt) == isNode {
+		return to.flags & hasBoth
+	}
+	return from.flags & to.flags & hasBoth
 }
 
 // egressPasses reports whether egress policies have no say.
@@ -149,7 +160,7 @@ func (g *Graph) PortsOver(family Family, from, to Endpoint) policy.PortSet {
 	var ranges []policy.PortRange
 	a, b := &g.ends[from.id], &g.ends[to.id]
 	for _, fam := range family.each() {
-		if a.flags&b.flags&fam.flag() == 0 {
+		if commonFamilies(a, b)&fam.flag() == 0 {
 			continue
 		}
 		if g.owner(from.id) == g.owner(to.id) {

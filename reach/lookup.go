@@ -88,8 +88,10 @@ func (g *Graph) MustLookup(text string) Endpoint {
 //	203.0.113.9         the address, see Addr
 //
 // A text without prefix is an address or names a pod or a workload, never
-// anything else. A workload stands for its pods. If the cluster holds them
-// itself, Lookup returns the first, as long as all are reached alike.
+// anything else. A workload stands for one of its pods, and its replica for
+// another one. If the cluster holds the pods themselves, they must all be
+// reached alike but for their own nodes; if they are on several, the node of the
+// workload is one that is not known.
 //
 // A name that the cluster does not hold is an error that lists the nearest
 // names, and an ambiguous one an error that lists the candidates.
@@ -117,12 +119,18 @@ func (g *Graph) lookup(text string) (int32, error) {
 		}
 		return 0, g.unknown("node", "node:", rest)
 	case "node-of":
+		if strings.HasPrefix(rest, "node") {
+			return 0, fmt.Errorf("%s is not a pod, so it has no node", rest)
+		}
 		id, err := g.lookup(rest)
 		if err != nil {
 			return 0, err
 		}
 		return g.nodeUnder(id, rest)
 	case "replica":
+		if strings.HasPrefix(rest, "node") || strings.HasPrefix(rest, "replica:") {
+			return 0, fmt.Errorf("%s is not a workload, so it has no replica", rest)
+		}
 		id, err := g.lookup(rest)
 		if err != nil {
 			return 0, err
@@ -130,7 +138,7 @@ func (g *Graph) lookup(text string) (int32, error) {
 		if e, ok := g.replica(Endpoint{g, id}); ok {
 			return e.id, nil
 		}
-		return 0, fmt.Errorf("%s is not a workload that stands for its pods, so it has no replica", rest)
+		return 0, fmt.Errorf("%s is not a workload, so it has no replica", rest)
 	}
 	if kind, ok := kindOf(prefix); ok {
 		return g.lookupPod(rest, kind)
@@ -184,55 +192,44 @@ func (g *Graph) lookupPod(text, kind string) (int32, error) {
 		}
 		return 0, g.unknown(what, prefix, text)
 	case len(found) > 1:
-		var all []int32
-		for _, ids := range found {
-			all = append(all, ids...)
-		}
-		return 0, fmt.Errorf("%s is ambiguous: %s", text, g.list(all))
+		return 0, fmt.Errorf("%s is ambiguous: %s", text, g.list(found))
 	}
-	ids := g.settled(found[0])
-	for _, id := range ids[1:] {
-		if g.toldApart(ids[0], id) {
-			return 0, fmt.Errorf("the pods of %s are not reached alike; name one: %s", text, g.list(ids))
+	if kind, i := g.kind(found[0]); kind == staffedEnd {
+		pods := g.staffed[i/2].pods
+		for _, id := range pods[1:] {
+			if g.toldApart(pods[0], id) {
+				return 0, fmt.Errorf("the pods of %s are not reached alike; name one: %s", text, g.list(pods))
+			}
 		}
 	}
-	return ids[0], nil
+	return found[0], nil
 }
 
-// named returns the pods and workloads of a name: for each object of that name
-// what stands for it.
-func (g *Graph) named(name types.NamespacedName, kind string) [][]int32 {
-	var found [][]int32
+// named returns the pods and workloads of a name. A terminated pod counts only
+// if nothing else has the name.
+func (g *Graph) named(name types.NamespacedName, kind string) []int32 {
+	var found, terminated []int32
 	i, _ := slices.BinarySearchFunc(g.pods, name, func(p policy.Pod, name types.NamespacedName) int {
 		return cmp.Or(cmp.Compare(p.Name.Namespace, name.Namespace), cmp.Compare(p.Name.Name, name.Name))
 	})
 	for ; i < len(g.pods) && g.pods[i].Name == name; i++ {
-		if kind == "" || kind == g.pods[i].Kind {
-			found = append(found, []int32{int32(i)})
+		switch {
+		case kind != "" && kind != g.pods[i].Kind:
+		case g.pods[i].Terminated:
+			terminated = append(terminated, int32(i))
+		default:
+			found = append(found, int32(i))
 		}
 	}
-	owned := g.owned()[name]
-	for _, o := range owned {
-		if kind == "" || kind == o.kind {
-			found = append(found, o.pods)
+	for _, i := range g.staffedByName()[name] {
+		if kind == "" || kind == g.staffed[i].kind {
+			found = append(found, g.first.staffed+2*i)
 		}
+	}
+	if len(found) == 0 {
+		return terminated
 	}
 	return found
-}
-
-// settled returns those of the pods of a workload that have an address, unless
-// none has: a pod that is just starting does not speak for the others.
-func (g *Graph) settled(ids []int32) []int32 {
-	var list []int32
-	for _, id := range ids {
-		if len(g.pods[id].Addrs) > 0 {
-			list = append(list, id)
-		}
-	}
-	if list == nil {
-		return ids
-	}
-	return list
 }
 
 // toldApart reports whether two pods may be reached, or may reach others,
@@ -250,33 +247,38 @@ func (g *Graph) node(name string) (int32, bool) {
 
 // nodeUnder returns the node that a pod runs on.
 func (g *Graph) nodeUnder(id int32, text string) (int32, error) {
-	kind, i := g.kind(g.owner(id))
-	if kind != podEnd {
+	id = g.owner(id)
+	if id >= g.first.node {
 		return 0, fmt.Errorf("%s is not a pod, so it has no node", text)
 	}
-	if name := g.pods[i].Node; name != "" {
-		n, _ := g.node(name)
-		return n, nil
+	if n, unknown := slices.BinarySearch(g.ownNodes, id); unknown {
+		return g.first.ownNode + int32(n), nil
 	}
-	n, _ := slices.BinarySearch(g.ownNodes, i)
-	return g.first.ownNode + int32(n), nil
+	return g.first.node + g.ends[id].host, nil
 }
 
 // replica returns another pod of the workload e, if e is one.
 func (g *Graph) replica(e Endpoint) (Endpoint, bool) {
-	n, ok := slices.BinarySearch(g.replicas, g.owner(e.id))
+	id := g.owner(e.id)
+	if kind, i := g.kind(id); kind == staffedEnd && i%2 == 0 {
+		return Endpoint{g, id + 1}, true
+	}
+	n, ok := slices.BinarySearch(g.replicas, id)
 	return Endpoint{g, g.first.replica + int32(n)}, ok
 }
 
 // nameOf returns the text of an endpoint.
 func (g *Graph) nameOf(id int32) string {
 	switch kind, i := g.kind(id); kind {
-	case podEnd:
-		p := &g.pods[i]
-		if len(g.named(p.Name, "")) > 1 {
-			return shortOf(p.Kind) + ":" + p.Name.String()
+	case podEnd, staffedEnd:
+		if kind == staffedEnd && i%2 == 1 {
+			return "replica:" + g.nameOf(id-1)
 		}
-		return p.Name.String()
+		name := g.objectName(id)
+		if found := g.named(name, ""); len(found) > 1 || found[0] != id {
+			return g.fullName(id)
+		}
+		return name.String()
 	case replicaEnd:
 		return "replica:" + g.nameOf(g.replicas[i])
 	case nodeEnd:
@@ -293,17 +295,25 @@ func (g *Graph) nameOf(id int32) string {
 func (g *Graph) list(ids []int32) string {
 	names := make([]string, len(ids))
 	for i, id := range ids {
-		id = g.owner(id)
-		names[i] = g.nameOf(id)
-		if kind, j := g.kind(id); kind == podEnd {
-			names[i] = shortOf(g.pods[j].Kind) + ":" + g.pods[j].Name.String()
-		}
+		names[i] = g.fullName(g.owner(id))
 	}
 	const most = 10
 	if n := len(names) - most; n > 0 {
 		names = append(names[:most], fmt.Sprintf("and %d more", n))
 	}
 	return strings.Join(names, ", ")
+}
+
+// fullName returns the name of a pod or workload with its kind, and that of
+// another endpoint as nameOf does.
+func (g *Graph) fullName(id int32) string {
+	switch kind, i := g.kind(id); {
+	case kind == podEnd:
+		return shortOf(g.pods[i].Kind) + ":" + g.pods[i].Name.String()
+	case kind == staffedEnd && i%2 == 0:
+		return shortOf(g.staffed[i/2].kind) + ":" + g.staffed[i/2].name.String()
+	}
+	return g.nameOf(id)
 }
 
 // unknown says that nothing has a name, and which names are near.
@@ -339,11 +349,9 @@ func (g *Graph) nearest(prefix, text string) []string {
 				add(g.pods[i].Name.String())
 			}
 		}
-		for name, owned := range g.owned() {
-			for _, o := range owned {
-				if kind == "" || kind == o.kind {
-					add(name.String())
-				}
+		for i := range g.staffed {
+			if kind == "" || kind == g.staffed[i].kind {
+				add(g.staffed[i].name.String())
 			}
 		}
 	}
@@ -371,6 +379,7 @@ func distance(a, b string, most int) int {
 	for i := range len(a) {
 		diagonal := row[0]
 		row[0] = i + 1
+		least := row[0]
 		for j := range len(b) {
 			replace := diagonal
 			if a[i] != b[j] {
@@ -378,6 +387,10 @@ func distance(a, b string, most int) int {
 			}
 			diagonal = row[j+1]
 			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+			least = min(least, row[j+1])
+		}
+		if least > most {
+			return most + 1
 		}
 	}
 	return row[len(b)]

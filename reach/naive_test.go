@@ -37,6 +37,7 @@ type naiveEnd struct {
 	isNode  bool         // a node, or a pod that counts as one
 	node    string       // id of the node that it is or runs on; "" outside the cluster
 	addrs   []netip.Addr // empty if none is known
+	at      bool         // one of several addresses is asked about
 	ns      string
 	labels  map[string]string
 	spec    *corev1.PodSpec // nil unless a pod
@@ -201,6 +202,7 @@ func (n *naive) withAddr(a netip.Addr) []naiveEnd {
 	n.when(len(nodes) > 0 && len(hosts) > 0, "SEM-224")
 	for _, ends := range [][]naiveEnd{pods, nodes, hosts} {
 		for i := range ends {
+			ends[i].at = slices.ContainsFunc(ends[i].addrs, func(b netip.Addr) bool { return a != b })
 			ends[i].addrs = []netip.Addr{a} // the others are not asked about
 		}
 		if len(ends) > 0 {
@@ -228,7 +230,7 @@ func (n *naive) allowed(f naiveFlow) bool {
 	switch {
 	case n.when(f.src.dead || f.dst.dead, "SEM-222"):
 		return false
-	case n.when(!n.speaks(f.src, f.fam) || !n.speaks(f.dst, f.fam), "SEM-128"):
+	case n.when(!n.speaks(f.dst, f.fam) || !n.speaks(f.src, f.fam) && !f.fromOwnNode(), "SEM-128"):
 		return false
 	case n.when(n.p.NotEnforced, "SEM-354"):
 		return true
@@ -244,6 +246,12 @@ func (n *naive) allowed(f naiveFlow) bool {
 	n.when(egress != ingress && f.src.policed && f.dst.policed, "SEM-075")
 	n.when(f.src.policed != f.dst.policed, "SEM-078")
 	return egress && ingress
+}
+
+// fromOwnNode reports whether the source is the node of the destination, and not
+// one of its addresses: it reaches its pods over any family (SEM-203).
+func (f naiveFlow) fromOwnNode() bool {
+	return f.src.isNode && !f.src.at && f.src.node == f.dst.node
 }
 
 // speaks reports whether e can be an end of a flow over fam. An end without a

@@ -46,6 +46,10 @@ func (co *compiler) makeProfiles() {
 			replica++
 		}
 	}
+	for i, s := range co.staffed {
+		set(&co.ends[co.first.staffed+2*int32(i)], int(s.pods[0]))
+		set(&co.ends[co.first.staffed+2*int32(i)+1], int(s.pods[0]))
+	}
 	for i, at := range co.at {
 		e, owner := &co.ends[co.first.at+int32(i)], &co.ends[at.owner]
 		e.egress, e.ingress = owner.egress, owner.ingress

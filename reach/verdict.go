@@ -55,7 +55,13 @@ const (
 
 // String returns "no path", "denied" or "allowed".
 func (a Answer) String() string {
-	return [...]string{"no path", "denied", "allowed"}[a]
+	switch a {
+	case Denied:
+		return "denied"
+	case Allowed:
+		return "allowed"
+	}
+	return "no path"
 }
 
 // A Note tells what the input lacks or the API leaves open.
@@ -70,6 +76,11 @@ const (
 	// UnknownNode: one end is a node, and it is not known whether the other end
 	// runs on it. If it does, the policies of that end have no say.
 	UnknownNode Note = "unknown-node"
+
+	// GeneratedLabel: an end is a workload that stands for its pods, and some
+	// selector asks for a label that its controller adds to them, with a value
+	// that is not known here. The answer is that for pods without the label.
+	GeneratedLabel Note = "generated-label"
 
 	// OtherProtocol: NetworkPolicy is only defined for TCP, UDP and SCTP. Most
 	// plugins treat other protocols as this answer says.
@@ -161,7 +172,7 @@ type PeerMiss struct {
 
 // A PortMiss is a port item that does not match, and why.
 type PortMiss struct {
-	Index int // in ports
+	Index int // in ports; 0 also if the rule has no such list
 	Item  policy.PortItem
 	Why   Why
 }
@@ -205,6 +216,10 @@ func (m Miss) items() []string {
 		lines = append(lines, fmt.Sprintf("%s[%d] is %s: %s", peerField(m.Rule.Direction), p.Index, p.Peer, p.Why))
 	}
 	for _, p := range m.Ports {
+		if p.Item == (policy.PortItem{}) {
+			lines = append(lines, string(p.Why)) // there is no list of ports
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("ports[%d] is %s: %s", p.Index, p.Item, p.Why))
 	}
 	return lines
@@ -287,9 +302,20 @@ func (s Side) explain(line func(int, string, ...any), what string) {
 	for _, m := range s.Allowing {
 		line(2, "allowed by %s", m)
 	}
-	for _, m := range s.NearMisses {
+	// People read the first few; the rest are in NearMisses.
+	const most = 10
+	for i, m := range s.NearMisses {
+		if i == most {
+			line(2, "and %d more near misses", len(s.NearMisses)-most)
+			break
+		}
 		line(2, "near miss: %s", m)
-		for _, item := range m.items() {
+		items := m.items()
+		for j, item := range items {
+			if j == most {
+				line(3, "and %d more", len(items)-most)
+				break
+			}
 			line(3, "%s", item)
 		}
 	}
@@ -301,6 +327,8 @@ func (n Note) text() string {
 		return "no address of an end is known, so no ipBlock is taken to hold it"
 	case UnknownNode:
 		return "it is not known whether the pod runs on this node; if it does, the node counts as its own"
+	case GeneratedLabel:
+		return "some selector asks for a label that controllers add to pods, and whose value is not known here"
 	case OtherProtocol:
 		return "NetworkPolicy is not defined for this protocol; most plugins answer like this"
 	}

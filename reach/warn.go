@@ -15,16 +15,18 @@ import (
 func (co *compiler) warnings() []policy.Warning {
 	var list []policy.Warning
 	known, unknown := co.knownAddrs()
+	unsure := co.generatedLabels()
 	for i, p := range co.model.Policies {
 		warn := func(code, field, format string, args ...any) {
 			list = append(list, policy.Warning{Place: p.Place(field), Code: code, Text: fmt.Sprintf(format, args...)})
 		}
-		if !co.selects[i] {
+		if !co.selects[i] && !unsure(p) {
 			warn("selects-nothing", "spec.podSelector", "the policy selects no pod, so it has no effect")
 		}
 		for _, d := range directions {
 			for r, rule := range p.Half(d).Rules {
 				at := fmt.Sprintf("spec.%s[%d]", d, r)
+				unknown := unknown // one warning for each rule is enough
 				for j, peer := range rule.Peers {
 					b, ok := peer.(policy.Block)
 					if !ok || co.profile.IPBlockSkipsPods {
@@ -33,6 +35,7 @@ func (co *compiler) warnings() []policy.Warning {
 					field := fmt.Sprintf("%s.%s[%d].ipBlock", at, peerField(d), j)
 					if unknown != nil {
 						warn("unknown-address", field, "the addresses of some pods are not known, such as that of %s %s; the block is taken to hold none of them", unknown.Kind, unknown.Name)
+						unknown = nil
 					}
 					for k, all := range everything {
 						if known[k] && b.Addrs.Equal(all) {
@@ -50,6 +53,27 @@ func (co *compiler) warnings() []policy.Warning {
 		}
 	}
 	return list
+}
+
+// generatedLabels returns a func that reports whether a policy selects pods by a
+// label that workloads of its namespace get from their controllers, with a value
+// that is not known.
+func (co *compiler) generatedLabels() func(*policy.Policy) bool {
+	type label struct{ namespace, key string }
+	generated := make(map[label]bool)
+	for i := range co.model.Pods {
+		for _, key := range co.model.Pods[i].Generated {
+			generated[label{co.model.Pods[i].Name.Namespace, key}] = true
+		}
+	}
+	return func(p *policy.Policy) bool {
+		for key := range p.Pods.Keys() {
+			if generated[label{p.Name.Namespace, key}] {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // everything is all addresses of each of families.
@@ -82,9 +106,9 @@ func (co *compiler) resolves(i int, d policy.Direction, rule policy.Rule, item p
 	name := co.portNames.ids[nameKey(item)]
 	if d == policy.Ingress {
 		p := co.policies[i]
-		return slices.ContainsFunc(co.groups, func(g group) bool {
-			return g.ns == p.ns && co.labels.In(selector.Class(g.label), int(p.pods)) &&
-				slices.ContainsFunc(co.dialects.values[g.dialect], func(m portMeaning) bool { return m.name == name })
+		return slices.ContainsFunc(co.speakers[name], func(id int32) bool {
+			g := &co.groups[id]
+			return g.ns == p.ns && co.labels.In(selector.Class(g.label), int(p.pods))
 		})
 	}
 	peers := co.peerList(rule.Peers)
