@@ -31,7 +31,7 @@ type question struct {
 // The words that a mark may be, beside "depends:" and a field of reach.Profile.
 var markWords = []string{
 	"policies", "self", "own-node", "not-subject", "no-common-family", "terminated", "not-enforced", // reasons
-	"no-address", "unknown-node", "other-protocol", // notes
+	"no-address", "unknown-node", "other-protocol", "generated-label", // notes
 }
 
 // parseQuestion reads a line. It refuses what it does not know, so that a
