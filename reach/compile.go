@@ -19,7 +19,8 @@ import (
 // The Graph keeps no reference to the objects of c.
 //
 // The cost grows with the objects of c and with the classes that the policies
-// tell apart, not with pods times policies.
+// tell apart. Only where many policies each pick many classes, each others,
+// does it grow with the product of policies and classes, or faster.
 func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
 
 // Compile is like the function [Compile], for a plugin that behaves as p says.
@@ -360,11 +361,19 @@ func (co *compiler) resolvePortNames() {
 	if len(co.portNames.values) == 0 {
 		return
 	}
+	var names []int32
 	for i := range co.model.Pods {
+		names = names[:0]
+		for _, p := range co.model.Pods[i].Ports {
+			if name, ok := co.portNames.ids[nameKey(policy.PortItem{Protocol: p.Port.Protocol, Name: p.Name})]; ok {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
 		var meanings []portMeaning
-		for name, item := range co.portNames.values {
-			for _, number := range co.profile.resolve(&co.model.Pods[i], item) {
-				meanings = append(meanings, portMeaning{int32(name), number})
+		for _, name := range slices.Compact(names) {
+			for _, number := range co.profile.resolve(&co.model.Pods[i], co.portNames.values[name]) {
+				meanings = append(meanings, portMeaning{name, number})
 			}
 		}
 		if meanings == nil {

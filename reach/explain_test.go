@@ -486,7 +486,8 @@ func TestPropertyVerdictText(t *testing.T) {
 }
 
 // explainWorld is the cluster of TestVerdictText. The policies of the rows
-// select x/a for egress and x/b for ingress.
+// select x/a and x/nomad for egress, and x/b and x/drifter for ingress. Of
+// x/nomad and x/drifter no node is known.
 const explainWorld = `
 apiVersion: apps/v1
 kind: Deployment
@@ -536,6 +537,11 @@ status: {phase: Running, podIP: 10.0.0.3}
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: nomad, namespace: x, labels: {app: a}}
+status: {phase: Running, podIP: 10.0.0.4}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: c, namespace: z, labels: {app: c}}
 spec: {nodeName: n2}
 status: {phase: Running, podIP: 10.0.0.5}
@@ -551,6 +557,12 @@ kind: Pod
 metadata: {name: six, namespace: z}
 spec: {nodeName: n2}
 status: {phase: Running, podIP: "fd00::6"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: soon, namespace: z}
+spec: {nodeName: n2}
+status: {phase: Pending, podIP: 10.0.0.8}
 ---
 apiVersion: v1
 kind: Pod
@@ -1059,6 +1071,36 @@ z/dual -> x/b 80/TCP: allowed
   note: plugins differ here; the answer could be another with IPBlockSkipsPods`,
 	},
 	{
+		name: "allowed over both",
+		why:  "IPv4 comes first, so the reasons are its own, and no line tells the families apart",
+		in: `
+  - from: [{ipBlock: {cidr: "fd00::/16"}}]
+  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]`,
+		ask: "z/dual -> x/b 80/TCP allow",
+		want: `
+z/dual -> x/b 80/TCP: allowed
+  egress of z/dual: passes, no policy isolates it
+  ingress of x/b: passes
+    isolated by x/in
+    allowed by x/in ingress[1] (in.yaml:9), from[0]
+  note: plugins differ here; the answer could be another with IPBlockSkipsPods`,
+	},
+	{
+		name: "denied over both",
+		why:  "over IPv4, which comes first, the peer matches; over IPv6 neither half would",
+		in: `
+  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]
+    ports: [{port: 81}]`,
+		ask: "z/dual -> x/b 80/TCP deny",
+		want: `
+z/dual -> x/b 80/TCP: denied
+  egress of z/dual: passes, no policy isolates it
+  ingress of x/b: no rule allows it
+    isolated by x/in
+    near miss: x/in ingress[0] (in.yaml:8): a peer matches, but no port
+      ports[0] is 81/TCP: it is another port`,
+	},
+	{
 		name: "denied over the family asked for",
 		why:  "over IPv6 the block of IPv4 holds nothing, whatever the plugin; the other family was not asked for",
 		in: `
@@ -1083,6 +1125,24 @@ z/starting -> x/b 80/TCP: allowed
   egress of z/starting: passes, no policy isolates it
   ingress of x/b: passes, no policy isolates it
   note: no address of an end is known, so no ipBlock is taken to hold it`,
+	},
+	{
+		name: "an address in time",
+		why:  "a pending pod may have its address already",
+		ask:  "z/soon -> x/b 80/TCP allow",
+		want: `
+z/soon -> x/b 80/TCP: allowed
+  egress of z/soon: passes, no policy isolates it
+  ingress of x/b: passes, no policy isolates it`,
+	},
+	{
+		name: "an address that does not matter",
+		why:  "no block could match if the address of z/lost were known",
+		ask:  "z/lost -> x/b 80/TCP allow",
+		want: `
+z/lost -> x/b 80/TCP: allowed
+  egress of z/lost: passes, no policy isolates it
+  ingress of x/b: passes, no policy isolates it`,
 	},
 	{
 		name: "unknown node",
@@ -1112,6 +1172,43 @@ z/made -> x/b 80/TCP: denied
   note: some selector asks for a label that controllers add to pods, and whose value is not known here`,
 	},
 	{
+		name: "a node that does not matter",
+		why:  "the rule lets n1 in whether x/drifter runs on it or not",
+		in: `
+  - {}`,
+		ask: "node:n1 -> x/drifter 80/TCP allow",
+		want: `
+node:n1 -> x/drifter 80/TCP: allowed
+  egress of node:n1: passes, no policy isolates it
+  ingress of x/drifter: passes
+    isolated by x/in
+    allowed by x/in ingress[0] (in.yaml:8)`,
+	},
+	{
+		name: "a node that decides nothing",
+		why:  "policies decide about egress to the own node as to any other",
+		out:  noRules,
+		ask:  "x/nomad -> node:n1 80/TCP deny",
+		want: `
+x/nomad -> node:n1 80/TCP: denied
+  egress of x/nomad: no rule allows it
+    isolated by x/out
+  ingress of node:n1: passes, no policy isolates it`,
+	},
+	{
+		name:    "unknown node as destination",
+		why:     "this plugin lets x/nomad out to n1 if it runs there",
+		out:     noRules,
+		profile: reach.Profile{EgressToOwnNodeAllowed: true},
+		ask:     "x/nomad -> node:n1 80/TCP deny",
+		want: `
+x/nomad -> node:n1 80/TCP: denied
+  egress of x/nomad: no rule allows it
+    isolated by x/out
+  ingress of node:n1: passes, no policy isolates it
+  note: it is not known whether the pod runs on this node; if it does, the node counts as its own`,
+	},
+	{
 		name: "other protocol",
 		why:  "the API says nothing about ICMP, and policies have items for other protocols only",
 		in: `
@@ -1125,6 +1222,15 @@ x/a -> x/b ICMP: denied
     near miss: x/in ingress[0] (in.yaml:8): a peer matches, but no port
       ports[0] is 80/TCP: it is for another protocol
   note: NetworkPolicy is not defined for this protocol; most plugins answer like this`,
+	},
+	{
+		name: "other protocol without policies",
+		why:  "where no policy isolates, there is nothing to be read in two ways",
+		ask:  "x/a -> x/b ICMP allow",
+		want: `
+x/a -> x/b ICMP: allowed
+  egress of x/a: passes, no policy isolates it
+  ingress of x/b: passes, no policy isolates it`,
 	},
 
 	// What else the answer depends on.
