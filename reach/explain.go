@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 )
 
@@ -71,6 +72,7 @@ type actor struct {
 	pod   *policy.Pod // nil for nodes and outside
 	node  bool        // a node, or a pod that counts as one
 	addrs []netip.Addr
+	class cidr.Set // of an endpoint outside, all addresses that it stands for
 	host  int32
 	fixed bool // the host is a node of the input
 	at    bool // it is asked about at one of its addresses
@@ -103,6 +105,7 @@ func (g *Graph) actor(p Profile, id int32) actor {
 		a.addrs = []netip.Addr{g.at[i].addr}
 		a.node = a.pod == nil || p.isNode(a.pod)
 	case outsideEnd:
+		a.class = g.outside()[i]
 		a.addrs = g.samples()[i : i+1]
 	}
 	return a
@@ -123,14 +126,11 @@ func (g *Graph) judge(q question, f Flow) Verdict {
 	v := Verdict{Flow: f, Reason: NoCommonFamily}
 	q.from, q.to, q.port = g.actor(q.profile, f.From.id), g.actor(q.profile, f.To.id), f.Port
 	for _, a := range [...]*actor{&q.from, &q.to} {
-		if a.pod == nil {
-			continue
-		}
-		if a.pod.Terminated {
-			v.Reason = Terminated
+		if a.pod != nil && a.pod.Terminated {
+			v.Reason, v.Notes = Terminated, nil
 			return v
 		}
-		if a.pod.Pending && len(a.addrs) == 0 {
+		if a.pod != nil && a.pod.Pending && len(a.addrs) == 0 {
 			v.add(NoAddress)
 		}
 	}
@@ -334,6 +334,9 @@ func missesBlock(q *question, b policy.Block, a *actor) Why {
 		if familyOf(addr) == q.family && b.Addrs.Contains(addr) {
 			return ""
 		}
+	}
+	if !b.Addrs.Intersect(a.class).IsEmpty() {
+		return "" // another block of the same rule holds the rest
 	}
 	return WrongAddress
 }

@@ -32,7 +32,7 @@ type facts struct {
 	staffedByName func() map[types.NamespacedName][]int32
 	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
 	outside       func() []cidr.Set             // by endpoint: the class less the addresses of pods and nodes
-	samples       func() []netip.Addr           // an address of classSet of each
+	samples       func() []netip.Addr           // an address of each of outside
 }
 
 func (co *compiler) graph() *Graph {
@@ -155,7 +155,7 @@ func (f *facts) outsideIndex(a netip.Addr) int32 {
 func (f *facts) findSamples() []netip.Addr {
 	samples := make([]netip.Addr, 2*f.partition.Len())
 	for i := range samples {
-		samples[i] = f.classSet(int32(i)).First()
+		samples[i] = f.outside()[i].First()
 	}
 	return samples
 }

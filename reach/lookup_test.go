@@ -206,3 +206,31 @@ spec:
 	assert.NotContains(t, codes, "selects-nothing")
 	ask(t, g, []string{"203.0.113.9 -> x/web 443/TCP allow (generated-label) # its pods will be isolated"})
 }
+
+// An endpoint outside matches the blocks that hold some of its addresses, and
+// none that only holds addresses of the cluster.
+func TestMatchedBlocks(t *testing.T) {
+	g := compileText(t, `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: x}
+status: {podIP: 10.0.0.1}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: x}
+spec:
+  ingress:
+  - from:
+    - ipBlock: {cidr: 10.0.0.1/32}
+    - ipBlock: {cidr: 203.0.113.0/24}
+    - ipBlock: {cidr: 198.51.100.0/24}
+    - ipBlock: {cidr: "2001:db8::/32"}
+`)
+	to := g.MustLookup("x/a")
+	for _, from := range []string{"203.0.113.9", "198.51.100.9"} {
+		v := g.Explain(reach.Flow{From: g.MustLookup(from), To: to, Port: policy.TCP.Port(80)})
+		require.Len(t, v.Ingress.Allowing, 1)
+		assert.Equal(t, []int{1, 2}, v.Ingress.Allowing[0].Peers, "no policy tells the addresses of the two blocks apart")
+	}
+}

@@ -73,8 +73,8 @@ const (
 	// rule with an ipBlock that could match if one were.
 	NoAddress Note = "no-address"
 
-	// UnknownNode: one end is a node, and it is not known whether the other end
-	// runs on it. If it does, the policies of that end have no say.
+	// UnknownNode: policies deny a flow between a pod and a node, and it is not
+	// known whether the pod runs on the node. If it does, they have no say.
 	UnknownNode Note = "unknown-node"
 
 	// GeneratedLabel: an end is a workload that stands for its pods, and some
@@ -92,7 +92,7 @@ type Side struct {
 	Isolating  []PolicyRef // policies that isolate the end; if none, it passes
 	OwnNode    bool        // the other end is the node of this one, so it passes
 	Bypassed   bool        // the plugin does not filter the protocol, so it passes
-	Allowing   []Match     // rules of theirs that let the flow pass
+	Allowing   []Match     // rules of theirs that let the flow pass, also if it passes anyway
 	NearMisses []Miss      // if nothing lets it pass, the rules that nearly do
 }
 
@@ -128,7 +128,7 @@ func (r RuleRef) String() string {
 // A Match is a rule that matches a flow.
 type Match struct {
 	Rule  RuleRef
-	Peers []int // which items of from or to match; none if the rule has no such list
+	Peers []int // which items of from or to match, outside the cluster some of the addresses; none if the rule has no such list
 	Ports []int // which items of ports match; none if the rule has no such list
 }
 
@@ -170,9 +170,11 @@ type PeerMiss struct {
 	Why   Why
 }
 
-// A PortMiss is a port item that does not match, and why.
+// A PortMiss is a port item that does not match, and why. For a rule without
+// ports, which matches all of them unless the plugin drops the protocol, it has
+// the index 0 and the zero PortItem.
 type PortMiss struct {
-	Index int // in ports; 0 also if the rule has no such list
+	Index int // in ports
 	Item  policy.PortItem
 	Why   Why
 }
