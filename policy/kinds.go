@@ -173,8 +173,7 @@ func lookUp(apiVersion, name string) (*kind, *refusal) {
 	full := qualified(name, group)
 	lower := strings.ToLower(name)
 	switch {
-	case strings.HasSuffix(lower, "networkpolicy"), strings.HasSuffix(lower, "networkpolicies"),
-		name == "EgressFirewall", name == "AuthorizationPolicy":
+	case strings.Contains(lower, "networkpol"), slices.Contains(unmodeled, name), full == "Template.template.openshift.io":
 		return nil, &refusal{
 			field: "kind",
 			text: fmt.Sprintf("a %s changes what can reach what and is not modeled: "+
@@ -190,6 +189,10 @@ func lookUp(apiVersion, name string) (*kind, *refusal) {
 	}
 	return nil, nil
 }
+
+// unmodeled are kinds, besides those with NetworkPolicy in their names, that
+// change what can reach what, whatever their group.
+var unmodeled = []string{"AuthorizationPolicy", "EgressFirewall", "MeshTrafficPermission"}
 
 // otherKinds are the kinds without bearing, in the groups of those that have
 // one. A kind that is not among them is a misspelled or a new one, which could

@@ -291,8 +291,10 @@ func (r *reading) settle(d *document, object string, fs []finding) {
 		if err == nil {
 			err = errors.New(f.text)
 		}
-		if hint := d.hintAt(f.line); hint != "" {
-			err = fmt.Errorf("%w (%s)", err, hint)
+		if len(r.errs) < maxErrors { // else it is only counted
+			if hint := d.hintAt(f.line); hint != "" {
+				err = fmt.Errorf("%w (%s)", err, hint)
+			}
 		}
 		r.fail(&Error{Place: at, Type: f.typ, Err: err})
 	}
@@ -313,7 +315,7 @@ func (r *reading) attribute(d *document, fs []finding) {
 	if root == nil {
 		root = &value{}
 	}
-	for i := range fs {
+	for i := range min(len(fs), maxErrors) {
 		s, steps := innermost(root, fs[i].at.steps())
 		fs[i].object, fs[i].field = r.name(&s), pathText(steps)
 	}

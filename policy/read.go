@@ -68,7 +68,7 @@ func (l Loader) Parse(name string, r io.Reader) (*Cluster, error) {
 
 // ParseFS is like Parse for files of fsys. A root may be a file or a folder;
 // without roots it reads all of fsys. In a folder, ParseFS reads the files
-// whose names end in .yaml, .yml or .json, in lexical order, and goes down
+// whose names end in .yaml, .yml or .json, in any case and in lexical order, and goes down
 // into folders; it passes over names that begin with a dot and
 // kustomization.yaml. Symbolic links to files are followed; of links to
 // folders it warns, unless they are roots. A folder without any such file is
@@ -195,7 +195,7 @@ func siteOf(name string, mode fs.FileMode) site {
 }
 
 func isManifest(name string) bool {
-	switch path.Ext(name) {
+	switch strings.ToLower(path.Ext(name)) {
 	case ".yaml", ".yml", ".json":
 		return name != "kustomization.yaml" && name != "kustomization.yml"
 	}
@@ -315,7 +315,7 @@ func isUTF16(text []byte) bool {
 // splitJSON returns the values in the text of f if it is JSON: if its name says
 // so, or if it begins as an object and is JSON up to its end.
 func splitJSON(f *file) (_ []*document, isJSON bool) {
-	named := path.Ext(f.name) == ".json"
+	named := strings.ToLower(path.Ext(f.name)) == ".json"
 	if !named && !bytes.HasPrefix(bytes.TrimLeft(f.text, " \t\r\n"), []byte("{")) {
 		return nil, false
 	}

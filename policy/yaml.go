@@ -114,7 +114,7 @@ func (d *document) parse() []finding {
 	if err != nil {
 		return d.faultsOf(err)
 	}
-	if f := d.behind(); f != nil {
+	if f := d.behind(json); f != nil {
 		return f
 	}
 	r := newTreeReader(json)
@@ -247,11 +247,13 @@ func expandedSize(n *yaml.Node, sizes map[*yaml.Node]int) int {
 // library would leave out in silence.
 //
 // Where the value is a block that begins at the left margin, everything up to
-// the next marker is inside of it.
-func (d *document) behind() []finding {
+// the next marker is inside of it. Plain text and null are no blocks: a comment
+// ends them, and a directive makes a null of what stands before it.
+func (d *document) behind(json []byte) []finding {
 	c := d.file.text[d.content]
 	margin := d.content == 0 || d.file.starts[d.file.lineAt(d.content)-1] == d.content
-	if margin && strings.IndexByte("{[&!*\"'|>", c) < 0 {
+	block := bytes.HasPrefix(json, []byte("{")) || bytes.HasPrefix(json, []byte("["))
+	if block && margin && strings.IndexByte("{[&!*\"'|>%", c) < 0 {
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(d.padded()))
@@ -259,8 +261,12 @@ func (d *document) behind() []finding {
 	if err == nil {
 		_, err = parseNodes(dec)
 	}
-	if err == io.EOF {
+	switch err {
+	case io.EOF:
 		return nil
+	case nil:
+		return d.fault(d.content, "the document ends before its text does, and what follows would be lost: "+
+			"a comment ends plain text, and a line that begins with % belongs before ---")
 	}
 	return d.explain(err)
 }
