@@ -68,8 +68,8 @@ func (l Loader) Parse(name string, r io.Reader) (*Cluster, error) {
 
 // ParseFS is like Parse for files of fsys. A root may be a file or a folder;
 // without roots it reads all of fsys. In a folder, ParseFS reads the files
-// whose names end in .yaml, .yml or .json, in any case and in lexical order, and goes down
-// into folders; it passes over names that begin with a dot and
+// whose names end in .yaml, .yml or .json, in any letter case, in lexical order,
+// and goes down into folders; it passes over names that begin with a dot and
 // kustomization.yaml. Symbolic links to files are followed; of links to
 // folders it warns, unless they are roots. A folder without any such file is
 // an error, for it is most likely not the one that was meant.
