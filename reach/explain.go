@@ -43,7 +43,8 @@ type alternative struct {
 }
 
 // alternatives returns the Profiles that make one choice differently than p.
-// They are all enforced: that without enforcement all is allowed is no news.
+// NotEnforced is none of the choices: that without enforcement all is allowed is
+// no news.
 func (p Profile) alternatives() []alternative {
 	var list []alternative
 	change := func(field string, set func(*Profile)) {

@@ -20,7 +20,7 @@ type Graph struct {
 	steps []step // the profiles, one after the other; see row
 	bits  []uint64
 
-	*facts // what Explain, Lookup and String need; no query reads it
+	*facts // what Explain, Lookup and String need; queries ask it only whether two ends on one host are the same
 }
 
 // An end is what a query needs to know of an endpoint.
