@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"net/netip"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,11 +33,17 @@ type Cluster struct {
 	CronJobs               []*batchv1.CronJob
 	ReplicationControllers []*corev1.ReplicationController
 
-	// These are validated, but no answer depends on them yet.
 	Services       []*corev1.Service
 	EndpointSlices []*discoveryv1.EndpointSlice
+	Endpoints      []*corev1.Endpoints // count as EndpointSlices of their Services
+	ServiceCIDRs   []*networkingv1.ServiceCIDR
+	Ingresses      []*networkingv1.Ingress
 
 	Policies []*networkingv1.NetworkPolicy
+
+	// Hosts are the addresses of DNS names outside the cluster, in lower case
+	// and without final dot. No manifest has them.
+	Hosts map[string][]netip.Addr
 
 	// Skipped counts the objects that were read and passed over, because they
 	// have no bearing on reachability, by kind and group: "ConfigMap",

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/selector"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -24,11 +25,17 @@ import (
 // validated and sorted by name. Treat it as read-only; it shares nothing with
 // the API objects but strings and label maps.
 type Model struct {
-	Namespaces []Namespace // by name
-	Nodes      []Node      // by name; also those that only pods mention
-	Pods       []Pod       // by namespace, name and kind
-	Policies   []*Policy   // by namespace and name
-	Warnings   []Warning   // of the Cluster, of its objects and of what they mean together
+	Namespaces []Namespace      // by name
+	Nodes      []Node           // by name; also those that only pods mention
+	Pods       []Pod            // by namespace, name and kind
+	Services   []*Service       // by namespace and name
+	Ingresses  []*IngressObject // by namespace and name
+	Policies   []*Policy        // by namespace and name
+
+	ServiceCIDRs cidr.Set                // the addresses that Services get, as far as it is known
+	PodCIDRs     cidr.Set                // those that pods get, as far as nodes say
+	Hosts        map[string][]netip.Addr // as in the Cluster, addresses unmapped, sorted and each once
+	Warnings     []Warning               // of the Cluster, of its objects and of what they mean together
 }
 
 // A Namespace is a namespace with all its labels, kubernetes.io/metadata.name
@@ -40,8 +47,9 @@ type Namespace struct {
 
 // A Node is a node with its addresses.
 type Node struct {
-	Name  string
-	Addrs []netip.Addr // internal and external ones in the order of the API object, then what its pods report; unmapped
+	Name      string
+	Addrs     []netip.Addr // internal ones, then external ones, in the order of the API object, then what its pods report; unmapped
+	Mentioned bool         // only pods mention it, and there is no Node object
 }
 
 // A Pod is a pod, or a workload that stands for the pods it makes.
@@ -55,6 +63,8 @@ type Pod struct {
 	HostNetwork bool
 	Terminated  bool // Succeeded or Failed: it has left the network
 	Pending     bool // phase Pending
+	Ready       bool // of a Pod: its Ready condition, or that it has none and is not Pending
+	Terminating bool // it is being deleted
 	Ports       []ContainerPort
 
 	// Generated are the labels that the controller of a workload adds to its
@@ -457,7 +467,7 @@ func (b *modelBuilder) addNodes() {
 	for i := range b.objects {
 		if n, ok := b.objects[i].Object.(*corev1.Node); ok {
 			name := b.objects[i].key.name.Name
-			nodes[name] = Node{name, nodeAddrs(n, corev1.NodeInternalIP, corev1.NodeExternalIP)}
+			nodes[name] = Node{Name: name, Addrs: nodeAddrs(n, corev1.NodeInternalIP, corev1.NodeExternalIP)}
 			primary[name] = primaryAddrs(n)
 		}
 	}

@@ -258,5 +258,11 @@ func (s PortSet) String() string {
 	return b.String()
 }
 
+// ParsePortSet parses what String returns for a PortSet: ports and ranges such
+// as "80/TCP, 8000-8080/TCP, 53/UDP", "UDP", "other protocols", "all", "none".
+// Numbers without protocol are TCP. The parts may overlap, and come in any
+// order.
+func ParsePortSet(s string) (PortSet, error) { panic("todo") }
+
 // GoString returns String, to keep the logs of property tests readable.
 func (s PortSet) GoString() string { return s.String() }

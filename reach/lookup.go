@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/selector"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -31,6 +32,10 @@ func (g *Graph) Nodes() []Endpoint {
 	}
 	return list
 }
+
+// Select returns those of Pods whose namespace and labels the selectors pick.
+// It looks at every pod.
+func (g *Graph) Select(namespaces, pods selector.Selector) []Endpoint { panic("todo") }
 
 // Outside returns one endpoint for each class of addresses outside the cluster
 // that the policies tell apart, in address order. IPv4 and IPv6 are apart.

@@ -38,6 +38,18 @@ type Profile struct {
 	// protocol, only the first counts. By default all do.
 	NamedPortFirst bool
 
+	Hairpin Hairpin
+
+	ServiceSNAT ServiceSNAT
+
+	// ServiceAddressPoliced: egress policies see the address and port of a
+	// Service. By default they see those of the backend.
+	ServiceAddressPoliced bool
+
+	// DenyServiceExternalIPs: Services with externalIPs are an error, as under
+	// the admission plugin of this name.
+	DenyServiceExternalIPs bool
+
 	// NotEnforced: no plugin enforces network policies. Every flow that has a
 	// path is allowed.
 	NotEnforced bool
@@ -61,6 +73,26 @@ const (
 	NamedPortsOfSidecars      NamedPortSource = iota // containers and restartable init containers
 	NamedPortsOfContainers                           // containers only
 	NamedPortsOfAllContainers                        // containers and all init containers
+)
+
+// Hairpin tells how a plugin treats a pod that reaches itself through a Service.
+type Hairpin uint8
+
+// The ways to treat a hairpin.
+const (
+	HairpinAllowed     Hairpin = iota // policies have no say
+	HairpinMasqueraded                // egress with itself as peer; ingress sees its own node
+	HairpinPoliced                    // egress and ingress with itself as peer
+)
+
+// ServiceSNAT tells whom the policies of a backend see after a Service.
+type ServiceSNAT uint8
+
+// The ways to treat the address of the client.
+const (
+	SNATKubeProxy ServiceSNAT = iota // the client or a node, as kube-proxy has it
+	SNATNever                        // always the client
+	SNATAlways                       // always a node
 )
 
 // resolve returns the numbers that the port name of item means on pod.
