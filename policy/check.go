@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,7 +17,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -92,12 +90,19 @@ func inspect(obj metav1.Object, strictCIDR bool) (*Policy, *report) {
 		r.podSpec(field.NewPath("spec"), &o.Spec)
 		r.podStatus(field.NewPath("status"), &o.Status)
 	case *corev1.Node:
+		r.podCIDRs(&o.Spec, strictCIDR)
 		r.node(o)
 	case *corev1.Namespace:
 	case *corev1.Service:
-		r.service(field.NewPath("spec"), &o.Spec)
+		r.service(o, strictCIDR)
 	case *discoveryv1.EndpointSlice:
 		r.endpointSlice(o)
+	case *endpoints:
+		r.endpoints(o)
+	case *networkingv1.ServiceCIDR:
+		r.serviceCIDR(o)
+	case *networkingv1.Ingress:
+		r.ingress(o)
 	default:
 		at, template := templateOf(obj)
 		if template == nil {
@@ -137,6 +142,12 @@ func kindOf(obj metav1.Object) string {
 		return "Service"
 	case *discoveryv1.EndpointSlice:
 		return "EndpointSlice"
+	case *endpoints:
+		return "Endpoints"
+	case *networkingv1.ServiceCIDR:
+		return "ServiceCIDR"
+	case *networkingv1.Ingress:
+		return "Ingress"
 	case *networkingv1.NetworkPolicy:
 		return "NetworkPolicy"
 	}
@@ -170,7 +181,7 @@ func templateOf(obj metav1.Object) (*field.Path, *corev1.PodTemplateSpec) {
 // that is in none.
 func namespaceOf(obj metav1.Object) string {
 	switch obj.(type) {
-	case *corev1.Namespace, *corev1.Node:
+	case *corev1.Namespace, *corev1.Node, *networkingv1.ServiceCIDR:
 		return ""
 	}
 	if ns := obj.GetNamespace(); ns != "" {
@@ -344,93 +355,4 @@ func (r *report) protocol(at *field.Path, p corev1.Protocol) Protocol {
 // notSupported reports a value that is not among those that there are.
 func (r *report) notSupported(at *field.Path, value string, choices ...string) {
 	r.fail(at, field.ErrorTypeNotSupported, "%q is not supported: must be one of %q", value, choices)
-}
-
-func (r *report) service(at *field.Path, spec *corev1.ServiceSpec) {
-	type target struct {
-		protocol corev1.Protocol
-		port     int32
-	}
-	names, targets := map[string]bool{}, map[target]bool{}
-	for i, p := range spec.Ports {
-		at := at.Child("ports").Index(i)
-		switch {
-		case p.Name == "" && len(spec.Ports) > 1:
-			r.fail(at.Child("name"), field.ErrorTypeRequired, "every port of a Service with several needs a name")
-		case p.Name != "":
-			r.invalid(at.Child("name"), p.Name, validation.IsDNS1123Label(p.Name)...)
-			r.unique(at.Child("name"), names, p.Name)
-		}
-		p.Protocol = cmp.Or(p.Protocol, corev1.ProtocolTCP)
-		r.protocol(at.Child("protocol"), p.Protocol)
-		r.portNumber(at.Child("port"), p.Port)
-		if t := (target{p.Protocol, p.Port}); targets[t] {
-			r.fail(at, field.ErrorTypeDuplicate, "%d/%s is listed twice: a port of a protocol may occur once", p.Port, p.Protocol)
-		} else {
-			targets[t] = true
-		}
-		switch t := p.TargetPort; {
-		case t == intstr.FromInt32(0) || t == intstr.FromString(""):
-		case t.Type == intstr.Int:
-			r.portNumber(at.Child("targetPort"), t.IntVal)
-		default:
-			r.invalid(at.Child("targetPort"), t.StrVal, validation.IsValidPortName(t.StrVal)...)
-		}
-	}
-	r.labels(at.Child("selector"), spec.Selector)
-}
-
-// unique reports a name that seen holds already, and adds it.
-func (r *report) unique(at *field.Path, seen map[string]bool, name string) {
-	if seen[name] {
-		r.fail(at, field.ErrorTypeDuplicate, "%q is used twice: a name must be unique in its list", name)
-	}
-	seen[name] = true
-}
-
-func (r *report) endpointSlice(s *discoveryv1.EndpointSlice) {
-	is4 := s.AddressType == discoveryv1.AddressTypeIPv4
-	switch s.AddressType {
-	case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN:
-	case "":
-		r.fail(field.NewPath("addressType"), field.ErrorTypeRequired, "must be one of IPv4, IPv6 and FQDN")
-	default:
-		r.notSupported(field.NewPath("addressType"), string(s.AddressType), "IPv4", "IPv6", "FQDN")
-	}
-	for i, e := range s.Endpoints {
-		at := field.NewPath("endpoints").Index(i).Child("addresses")
-		if len(e.Addresses) == 0 {
-			r.fail(at, field.ErrorTypeRequired, "an endpoint needs an address")
-		}
-		for j, text := range e.Addresses {
-			switch s.AddressType {
-			case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6:
-				if a, ok := r.addr(at.Index(j), text); ok && a.Is4() != is4 {
-					r.invalid(at.Index(j), text, fmt.Sprintf("must be an address of %s, the addressType", s.AddressType))
-				}
-			case discoveryv1.AddressTypeFQDN:
-				for _, e := range validation.IsFullyQualifiedDomainName(at.Index(j), text) {
-					r.fail(at.Index(j), e.Type, "%q: %s", text, e.Detail)
-				}
-			}
-		}
-	}
-	names := map[string]bool{}
-	for i, p := range s.Ports {
-		at := field.NewPath("ports").Index(i)
-		name := ""
-		if p.Name != nil {
-			name = *p.Name
-		}
-		if name != "" {
-			r.invalid(at.Child("name"), name, validation.IsDNS1123Label(name)...)
-		}
-		r.unique(at.Child("name"), names, name)
-		if p.Protocol != nil {
-			r.protocol(at.Child("protocol"), *p.Protocol)
-		}
-		if p.Port != nil {
-			r.portNumber(at.Child("port"), *p.Port)
-		}
-	}
 }

@@ -44,13 +44,19 @@ func objectOf(t testing.TB, kind, text string) metav1.Object {
 		obj = &corev1.Service{}
 	case "EndpointSlice":
 		obj = &discoveryv1.EndpointSlice{}
+	case "Endpoints":
+		obj = &endpoints{}
+	case "ServiceCIDR":
+		obj = &networkingv1.ServiceCIDR{}
+	case "Ingress":
+		obj = &networkingv1.Ingress{}
 	case "NetworkPolicy":
 		obj = &networkingv1.NetworkPolicy{}
 	default:
 		t.Fatalf("no kind %s", kind)
 	}
 	obj.SetName("o")
-	if kind != "Namespace" && kind != "Node" {
+	if kind != "Namespace" && kind != "Node" && kind != "ServiceCIDR" {
 		obj.SetNamespace("x")
 	}
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), obj), "the row is not YAML")
@@ -81,7 +87,10 @@ func TestCheck(t *testing.T) {
 		{"SEM-301", "Pod", `metadata: {namespace: Shop}`, []fault{{"metadata.namespace", invalid, `"Shop"`}}, "a DNS label"},
 		{"SEM-337", "Pod", `metadata: {labels: {b: "y y", a: "x x"}}`, []fault{{"metadata.labels", invalid, `"x x"`}, {"metadata.labels", invalid, `"y y"`}}, "in key order"},
 		{"SEM-012", "Pod", `metadata: {name: "", generateName: web-}`, nil, "the server makes the name"},
-		{"SEM-300", "Service", `metadata: {name: a.b}`, []fault{{"metadata.name", invalid, "must not contain dots"}}, "a DNS label"},
+		{"SEM-300", "Service", `{metadata: {name: a.b}, spec: {ports: [{port: 80}]}}`, []fault{{"metadata.name", invalid, "must not contain dots"}}, "a DNS label"},
+		{"SEM-300", "Endpoints", `metadata: {name: a.b}`, nil, "a DNS subdomain"},
+		{"SEM-300", "Ingress", `{metadata: {name: A}, spec: {rules: [{host: a}]}}`, []fault{{"metadata.name", invalid, `"A"`}}, "a DNS subdomain"},
+		{"SEM-269", "ServiceCIDR", `{metadata: {name: a.b, namespace: IGNORED}, spec: {cidrs: [10.96.0.0/12]}}`, nil, "in no namespace"},
 
 		// Pods.
 		{"SEM-338", "Pod", `{}`, nil, "what has no bearing is not looked at"},
@@ -119,6 +128,12 @@ func TestCheck(t *testing.T) {
 		{"SEM-340", "Pod", `status: {hostIP: x}`, []fault{{"status.hostIP", invalid, "valid IP address"}}, "addresses of nodes alike"},
 
 		// Nodes.
+		{"SEM-269", "Node", `spec: {podCIDR: 10.0.1.0/24, podCIDRs: [10.0.1.0/24, "fd00:0:0:1::/64"]}`, nil, "one of each family"},
+		{"SEM-269", "Node", `spec: {podCIDR: 10.0.1.0/24}`, nil, "the single block, as old clusters stored it"},
+		{"SEM-269", "Node", `spec: {podCIDR: 10.0.1.0}`, []fault{{"spec.podCIDR", invalid, "valid CIDR"}}, "an address is no block"},
+		{"SEM-269", "Node", `{spec: {podCIDRs: [10.0.1.0/24, x]}, status: {addresses: [{type: InternalIP, address: z}]}}`, []fault{{"spec.podCIDRs[1]", invalid, `"x"`}, {"status.addresses[0].address", invalid, `"z"`}}, "all errors, in the order of the fields"},
+		{"SEM-269", "Node", `spec: {podCIDR: 10.0.2.0/24, podCIDRs: [10.0.1.0/24]}`, []fault{{"spec.podCIDR", invalid, `"10.0.2.0/24": must be "10.0.1.0/24"`}}, "the two contradict each other"},
+		{"SEM-269", "Node", `spec: {podCIDRs: [10.0.1.0/24, 10.0.2.0/24]}`, []fault{{"spec.podCIDRs", invalid, "no more than one of each address family"}}, "two of a family"},
 		{"SEM-113", "Node", `status: {addresses: [{type: InternalIP, address: bad}, {type: ExternalIP, address: worse}]}`, []fault{{"status.addresses[0].address", invalid, `"bad"`}, {"status.addresses[1].address", invalid, `"worse"`}}, "these types are IP addresses"},
 		{"SEM-113", "Node", `status: {addresses: [{type: Hostname, address: n1}, {type: InternalDNS, address: ""}]}`, nil, "these types are not"},
 
@@ -131,29 +146,6 @@ func TestCheck(t *testing.T) {
 		{"SEM-228", "CronJob", `spec: {jobTemplate: {spec: {template: {metadata: {labels: {a: "b c"}}}}}}`, []fault{{"spec.jobTemplate.spec.template.metadata.labels", invalid, `"b c"`}}, "the template is deeper"},
 		{"SEM-228", "ReplicationController", `spec: {template: {metadata: {labels: {a: "b c"}}}}`, []fault{{"spec.template.metadata.labels", invalid, `"b c"`}}, "labels of the template are checked"},
 		{"SEM-228", "ReplicationController", `{}`, []fault{{"spec.template", required, "pod template"}}, "a template is needed"},
-
-		// Services.
-		{"SEM-028", "Service", `spec: {ports: [{port: 80}]}`, nil, "the defaults fill in the rest"},
-		{"SEM-252", "Service", `spec: {ports: [{port: 80, targetPort: ""}]}`, nil, "empty is the port of the Service"},
-		{"SEM-252", "Service", `spec: {ports: [{port: 80, targetPort: 65536}]}`, []fault{{"spec.ports[0].targetPort", invalid, "65535"}}, "above the last port"},
-		{"SEM-253", "Service", `spec: {ports: [{port: 80, targetPort: "8080"}]}`, []fault{{"spec.ports[0].targetPort", invalid, "at least one letter"}}, "quotes make a name of it"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 0, protocol: http}]}`, []fault{{"spec.ports[0].protocol", notSupported, "TCP"}, {"spec.ports[0].port", invalid, "65535"}}, "all errors are reported"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 80}, {port: 81, name: b}]}`, []fault{{"spec.ports[0].name", required, "needs a name"}}, "several ports need names"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 80, name: a}, {port: 81, name: a}]}`, []fault{{"spec.ports[1].name", duplicate, `"a"`}}, "names are unique"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 80, name: a}, {port: 80, name: b}]}`, []fault{{"spec.ports[1]", duplicate, "80/TCP"}}, "ports are unique"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 53, name: a}, {port: 53, name: b, protocol: UDP}]}`, nil, "for each protocol"},
-		{"SEM-250", "Service", `spec: {ports: [{port: 53, name: A}]}`, []fault{{"spec.ports[0].name", invalid, `"A"`}}, "a DNS label"},
-		{"SEM-256", "Service", `spec: {selector: {"a b": c}}`, []fault{{"spec.selector", invalid, `"a b"`}}, "labels of the selector are checked"},
-
-		// EndpointSlices.
-		{"SEM-264", "EndpointSlice", `{addressType: IPv4, endpoints: [{addresses: [10.0.0.1]}], ports: [{port: 80}]}`, nil, "an address"},
-		{"SEM-264", "EndpointSlice", `{}`, []fault{{"addressType", required, "IPv4"}}, "a type is needed"},
-		{"SEM-264", "EndpointSlice", `addressType: IP`, []fault{{"addressType", notSupported, `"IP"`}}, "a type that is gone"},
-		{"SEM-264", "EndpointSlice", `{addressType: IPv4, endpoints: [{addresses: ["fd00::1"]}]}`, []fault{{"endpoints[0].addresses[0]", invalid, "IPv4"}}, "the other family"},
-		{"SEM-264", "EndpointSlice", `{addressType: IPv6, endpoints: [{addresses: [10.0.0.1]}]}`, []fault{{"endpoints[0].addresses[0]", invalid, "IPv6"}}, "the other family"},
-		{"SEM-264", "EndpointSlice", `{addressType: IPv4, endpoints: [{addresses: []}, {addresses: [x]}]}`, []fault{{"endpoints[0].addresses", required, "address"}, {"endpoints[1].addresses[0]", invalid, `"x"`}}, "all errors are reported"},
-		{"SEM-264", "EndpointSlice", `{addressType: FQDN, endpoints: [{addresses: [example.com, a_b.c]}]}`, []fault{{"endpoints[0].addresses[1]", invalid, `"a_b.c"`}}, "names for addresses"},
-		{"SEM-264", "EndpointSlice", `{addressType: IPv4, ports: [{name: a, port: 0}, {name: a, protocol: X}, {name: A}]}`, []fault{{"ports[0].port", invalid, "65535"}, {"ports[1].name", duplicate, `"a"`}, {"ports[1].protocol", notSupported, "X"}, {"ports[2].name", invalid, `"A"`}}, "ports are checked"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule+" "+tt.kind+" "+tt.text, func(t *testing.T) {

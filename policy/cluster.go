@@ -35,14 +35,14 @@ type Cluster struct {
 
 	Services       []*corev1.Service
 	EndpointSlices []*discoveryv1.EndpointSlice
-	Endpoints      []*corev1.Endpoints // count as EndpointSlices of their Services
+	Endpoints      []*corev1.Endpoints //lint:ignore SA1019 They count as EndpointSlices of their Services.
 	ServiceCIDRs   []*networkingv1.ServiceCIDR
 	Ingresses      []*networkingv1.Ingress
 
 	Policies []*networkingv1.NetworkPolicy
 
-	// Hosts are the addresses of DNS names outside the cluster, in lower case
-	// and without final dot. No manifest has them.
+	// Hosts are the addresses of DNS names outside the cluster. Letter case and
+	// a final dot do not matter. No manifest has them.
 	Hosts map[string][]netip.Addr
 
 	// Skipped counts the objects that were read and passed over, because they
@@ -61,18 +61,24 @@ type source struct {
 	file  string
 	order int            // the object's number in the input, to sort by
 	line  int            // the object's first line
-	lines map[string]int // of its fields, if it is a policy or has warnings; else nil
+	lines map[string]int // of its fields, if its kind is located or it has warnings; else nil
+}
+
+// place returns where a field of the object called name stands. The source is
+// nil if the object was not read from a file.
+func (s *source) place(name, field string) Place {
+	at := Place{Object: name, Field: field}
+	if s != nil {
+		at.File, at.Line = s.file, nearestLine(s.lines, field, s.line)
+	}
+	return at
 }
 
 // Place returns where the field of obj stands in the input, or if that is not
 // known, where the nearest field around it or obj itself does. File and Line
 // are zero for an object that was not read from a file, as is a copy of one.
 func (c *Cluster) Place(obj metav1.Object, field string) Place {
-	at := Place{Object: objectName(obj), Field: field}
-	if s := c.sources[obj]; s != nil {
-		at.File, at.Line = s.file, nearestLine(s.lines, field, s.line)
-	}
-	return at
+	return c.sources[obj].place(objectName(obj), field)
 }
 
 func (c *Cluster) setSource(obj metav1.Object, s *source) {

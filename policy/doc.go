@@ -7,7 +7,7 @@
 //
 //	bytes          Parse, ParseFS     strict, with file and line in the errors
 //	API objects    Cluster            plain slices, filled by Parse or by the caller
-//	normal form    Cluster.Model      Policy, Pod, Namespace, Node
+//	normal form    Cluster.Model      Policy, Pod, Namespace, Node, Service, IngressObject
 //
 // Reading:
 //   - [Parse] reads a stream, [ParseFS] files and folders, [Loader] both with
@@ -20,6 +20,7 @@
 //     everything.
 //   - A [Policy] has a [Half] for each [Direction], a Half has [Rule]s, a Rule
 //     has [Peer]s and [PortItem]s.
+//   - A [Service] has its [ServicePort]s, and its addresses by what leads to them.
 //
 // Ports, as policies and questions name them:
 //   - [Port], [ParsePort], [PortRange], [PortSet], [Protocol].

@@ -18,6 +18,7 @@ import (
 type kind struct {
 	apiVersion, name string
 	global           bool   // not in a namespace
+	located          bool   // the lines of all fields are kept, for what is found out later
 	reads            fields // what is looked into; nil for everything, and then unknown fields are errors
 	object           reflect.Type
 	make             func() metav1.Object
@@ -54,6 +55,12 @@ func everywhere(k kind) kind {
 	return k
 }
 
+// located returns k as a kind of which the lines of all fields are kept.
+func located(k kind) kind {
+	k.located = true
+	return k
+}
+
 // What is read of the kinds: a plan for each, by the names of fields. A name
 // without names below it stands for everything in it.
 var (
@@ -74,6 +81,12 @@ var (
 	addressFields  = fields{"ip": nil}
 	templateFields = fields{"metadata": metadataFields, "spec": podSpecFields}
 	workloadFields = fields{"metadata": metadataFields, "spec": {"template": templateFields}}
+
+	endpointFields = fields{"ip": nil, "nodeName": nil}
+	backendFields  = fields{
+		"service":  {"name": nil, "port": {"name": nil, "number": nil}},
+		"resource": {"kind": nil, "name": nil},
+	}
 )
 
 // kinds are the kinds that a Cluster holds, in the order of its fields.
@@ -82,6 +95,7 @@ var kinds = []kind{
 		func(c *Cluster) *[]*corev1.Namespace { return &c.Namespaces })),
 	everywhere(kindIn("v1", fields{
 		"metadata": metadataFields,
+		"spec":     {"podCIDR": nil, "podCIDRs": nil},
 		"status":   {"addresses": {"type": nil, "address": nil}},
 	}, func(c *Cluster) *[]*corev1.Node { return &c.Nodes })),
 	kindIn("v1", fields{
@@ -103,32 +117,49 @@ var kinds = []kind{
 	}, func(c *Cluster) *[]*batchv1.CronJob { return &c.CronJobs }),
 	kindIn("v1", workloadFields,
 		func(c *Cluster) *[]*corev1.ReplicationController { return &c.ReplicationControllers }),
-	kindIn("v1", fields{
+	located(kindIn("v1", fields{
 		"metadata": metadataFields,
 		"spec": {
 			"type": nil, "selector": nil,
-			"ports": {
-				"name": nil, "protocol": nil, "port": nil, "targetPort": nil, "nodePort": nil, "appProtocol": nil,
-			},
+			"ports":     {"name": nil, "protocol": nil, "port": nil, "targetPort": nil, "nodePort": nil},
 			"clusterIP": nil, "clusterIPs": nil, "externalIPs": nil, "externalName": nil,
 			"ipFamilies": nil, "ipFamilyPolicy": nil,
 			"internalTrafficPolicy": nil, "externalTrafficPolicy": nil,
 			"publishNotReadyAddresses": nil,
-			"loadBalancerIP":           nil, "loadBalancerSourceRanges": nil, "loadBalancerClass": nil,
-			"sessionAffinity": nil, "trafficDistribution": nil, "healthCheckNodePort": nil,
+			"loadBalancerSourceRanges": nil, "allocateLoadBalancerNodePorts": nil, "loadBalancerClass": nil,
+			"sessionAffinity": nil, "healthCheckNodePort": nil,
 		},
 		"status": {"loadBalancer": {"ingress": {"ip": nil, "hostname": nil, "ipMode": nil}}},
-	}, func(c *Cluster) *[]*corev1.Service { return &c.Services }),
+	}, func(c *Cluster) *[]*corev1.Service { return &c.Services })),
 	kindIn("discovery.k8s.io/v1", fields{
 		"metadata":    metadataFields,
 		"addressType": nil,
 		"endpoints": {
-			"addresses": nil, "conditions": nil, "hostname": nil, "nodeName": nil, "zone": nil,
-			"targetRef": {"kind": nil, "name": nil, "namespace": nil},
+			"addresses": nil, "nodeName": nil,
+			"conditions": {"ready": nil, "serving": nil, "terminating": nil},
 		},
-		"ports": nil,
+		"ports": {"name": nil, "protocol": nil, "port": nil},
 	}, func(c *Cluster) *[]*discoveryv1.EndpointSlice { return &c.EndpointSlices }),
-	kindIn("networking.k8s.io/v1", nil, func(c *Cluster) *[]*networkingv1.NetworkPolicy { return &c.Policies }),
+	kindIn("v1", fields{
+		"metadata": metadataFields,
+		"subsets": {
+			"addresses": endpointFields, "notReadyAddresses": endpointFields,
+			"ports": {"name": nil, "protocol": nil, "port": nil},
+		},
+	}, func(c *Cluster) *[]*endpoints { return &c.Endpoints }),
+	everywhere(kindIn("networking.k8s.io/v1", fields{
+		"metadata": metadataFields,
+		"spec":     {"cidrs": nil},
+	}, func(c *Cluster) *[]*networkingv1.ServiceCIDR { return &c.ServiceCIDRs })),
+	located(kindIn("networking.k8s.io/v1", fields{
+		"metadata": metadataFields,
+		"spec": {
+			"defaultBackend": backendFields,
+			"rules":          {"host": nil, "http": {"paths": {"path": nil, "pathType": nil, "backend": backendFields}}},
+		},
+	}, func(c *Cluster) *[]*networkingv1.Ingress { return &c.Ingresses })),
+	located(kindIn("networking.k8s.io/v1", nil,
+		func(c *Cluster) *[]*networkingv1.NetworkPolicy { return &c.Policies })),
 }
 
 var kindNames = func() []string {
@@ -199,13 +230,13 @@ var unmodeled = []string{"AuthorizationPolicy", "EgressFirewall", "MeshTrafficPe
 // change the answers.
 var otherKinds = map[string][]string{
 	"": {
-		"Binding", "ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange", "PersistentVolume",
+		"Binding", "ComponentStatus", "ConfigMap", "Event", "LimitRange", "PersistentVolume",
 		"PersistentVolumeClaim", "PodTemplate", "ResourceQuota", "Secret", "ServiceAccount",
 	},
 	"apps":              {"ControllerRevision"},
 	"batch":             {},
 	"discovery.k8s.io":  {},
-	"networking.k8s.io": {"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
+	"networking.k8s.io": {"IngressClass", "IPAddress"},
 }
 
 // meant returns the kind that name is, or of which it is probably a plural or

@@ -16,8 +16,11 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // A Model is the normal form of a Cluster: defaults filled in, workloads
@@ -26,7 +29,7 @@ import (
 // the API objects but strings and label maps.
 type Model struct {
 	Namespaces []Namespace      // by name
-	Nodes      []Node           // by name; also those that only pods mention
+	Nodes      []Node           // by name; also those that only pods and EndpointSlices mention
 	Pods       []Pod            // by namespace, name and kind
 	Services   []*Service       // by namespace and name
 	Ingresses  []*IngressObject // by namespace and name
@@ -49,7 +52,7 @@ type Namespace struct {
 type Node struct {
 	Name      string
 	Addrs     []netip.Addr // internal ones, then external ones, in the order of the API object, then what its pods report; unmapped
-	Mentioned bool         // only pods mention it, and there is no Node object
+	Mentioned bool         // there is no Node object
 }
 
 // A Pod is a pod, or a workload that stands for the pods it makes.
@@ -63,7 +66,7 @@ type Pod struct {
 	HostNetwork bool
 	Terminated  bool // Succeeded or Failed: it has left the network
 	Pending     bool // phase Pending
-	Ready       bool // of a Pod: its Ready condition, or that it has none and is not Pending
+	Ready       bool // of a Pod: its Ready condition, or that it has none and is not Pending; a workload is
 	Terminating bool // it is being deleted
 	Ports       []ContainerPort
 
@@ -101,7 +104,8 @@ const (
 // objects, joined, each an [*Error]: what the API server would refuse, and two
 // objects of the same kind and name. Errors and warnings come in the order of
 // the input; objects that were not read from a file come last, by kind, in the
-// order of the fields of Cluster, and by name. Nil pointers are passed over.
+// order of the fields of Cluster, and by name; those of Hosts are the very last.
+// Nil pointers are passed over.
 //
 // An object whose name is still to be generated gets one that no object can
 // have: its prefix, # and a number.
@@ -111,7 +115,8 @@ const (
 // terminated. Pods and workloads are tied by owner references, and where a
 // ReplicaSet or Job in between is missing from c, by how controllers name it.
 //
-// Model takes time and memory in proportion to c, apart from sorting.
+// Model takes time and memory in proportion to c, apart from sorting. What lists
+// endpoints counts as many times as it lists ports.
 func (c *Cluster) Model() (*Model, error) {
 	b := &modelBuilder{
 		cluster: c,
@@ -126,6 +131,8 @@ func (c *Cluster) Model() (*Model, error) {
 	b.addPods()
 	b.addNodes()
 	b.addNamespaces()
+	b.addServices()
+	b.addRanges()
 	b.warnOfLabels()
 
 	slices.SortFunc(b.model.Policies, func(x, y *Policy) int { return compareNames(x.Name, y.Name) })
@@ -181,6 +188,9 @@ func (c *Cluster) objects() []object {
 	all = appendObjects(all, c, c.ReplicationControllers)
 	all = appendObjects(all, c, c.Services)
 	all = appendObjects(all, c, c.EndpointSlices)
+	all = appendObjects(all, c, c.Endpoints)
+	all = appendObjects(all, c, c.ServiceCIDRs)
+	all = appendObjects(all, c, c.Ingresses)
 	all = appendObjects(all, c, c.Policies)
 	slices.SortStableFunc(all, compareSources)
 	return all
@@ -285,7 +295,46 @@ func (b *modelBuilder) inspect() error {
 			b.model.Policies = append(b.model.Policies, p)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.addHosts()...)...)
+}
+
+// addHosts adds the names outside the cluster, or returns what is wrong with
+// them.
+func (b *modelBuilder) addHosts() []error {
+	if len(b.cluster.Hosts) == 0 {
+		return nil
+	}
+	var errs []error
+	b.model.Hosts = make(map[string][]netip.Addr, len(b.cluster.Hosts))
+	for _, name := range slices.Sorted(maps.Keys(b.cluster.Hosts)) {
+		fail := func(t field.ErrorType, format string, args ...any) {
+			at := Place{Object: strings.TrimSpace("Hosts " + name)}
+			errs = append(errs, &Error{Place: at, Type: t, Err: fmt.Errorf(format, args...)})
+		}
+		host, addrs := hostName(name), b.cluster.Hosts[name]
+		for _, fault := range validation.IsDNS1123Subdomain(host) {
+			fail(field.ErrorTypeInvalid, "%q: %s", name, fault)
+		}
+		if len(addrs) == 0 {
+			fail(field.ErrorTypeRequired, "a name needs an address: leave it out if none is known")
+		}
+		for _, a := range addrs {
+			if !a.IsValid() || a.Zone() != "" {
+				fail(field.ErrorTypeInvalid, "%q: must be an IP address without zone", a)
+			}
+			b.model.Hosts[host] = append(b.model.Hosts[host], a.Unmap())
+		}
+	}
+	for host, addrs := range b.model.Hosts {
+		slices.SortFunc(addrs, netip.Addr.Compare)
+		b.model.Hosts[host] = slices.Compact(addrs)
+	}
+	return errs
+}
+
+// hostName returns the normal form of a DNS name.
+func hostName(name string) string {
+	return strings.TrimSuffix(strings.ToLower(name), ".")
 }
 
 // duplicate returns the error that a cluster cannot hold both objects.
@@ -342,7 +391,7 @@ func (b *modelBuilder) addPods() {
 		}
 		_, template := templateOf(o.Object)
 		p := fromSpec(&template.Spec)
-		p.Kind, p.Name, p.Labels = o.key.kind, o.key.name, template.Labels
+		p.Kind, p.Name, p.Labels, p.Ready = o.key.kind, o.key.name, template.Labels, true
 		for _, key := range addedLabels(p.Kind) {
 			if _, ok := p.Labels[key]; !ok {
 				p.Generated = append(p.Generated, key)
@@ -461,27 +510,31 @@ func (b *modelBuilder) addNodes() {
 	primary := map[string][]netip.Addr{} // of each node, at most one of each family
 	for _, p := range b.model.Pods {
 		if p.Node != "" {
-			nodes[p.Node] = Node{Name: p.Node}
+			nodes[p.Node] = Node{Name: p.Node, Mentioned: true}
 		}
 	}
 	for i := range b.objects {
-		if n, ok := b.objects[i].Object.(*corev1.Node); ok {
+		switch obj := b.objects[i].Object.(type) {
+		case *corev1.Node:
 			name := b.objects[i].key.name.Name
-			nodes[name] = Node{Name: name, Addrs: nodeAddrs(n, corev1.NodeInternalIP, corev1.NodeExternalIP)}
-			primary[name] = primaryAddrs(n)
+			nodes[name] = Node{Name: name, Addrs: nodeAddrs(obj)}
+		case *discoveryv1.EndpointSlice:
+			for _, e := range obj.Endpoints {
+				if e.NodeName == nil || *e.NodeName == "" {
+					continue
+				}
+				if _, ok := nodes[*e.NodeName]; !ok {
+					nodes[*e.NodeName] = Node{Name: *e.NodeName, Mentioned: true}
+				}
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		n := nodes[name]
 		known := b.hostIPs[name]
 		slices.SortFunc(known, netip.Addr.Compare)
-		known = slices.Compact(known)
-		for _, a := range known {
-			if !slices.Contains(n.Addrs, a) {
-				n.Addrs = append(n.Addrs, a)
-			}
-		}
-		primary[name] = onePerFamily(append(primary[name], known...))
+		n.Addrs = distinct(append(n.Addrs, known...))
+		primary[name] = onePerFamily(n.Addrs)
 		b.model.Nodes = append(b.model.Nodes, n)
 	}
 	holders := map[netip.Addr][]string{} // names of nodes
@@ -508,6 +561,70 @@ func (b *modelBuilder) addNodes() {
 	}
 }
 
+// addServices adds the Services with their endpoints, and the Ingress objects.
+func (b *modelBuilder) addServices() {
+	services := map[types.NamespacedName]*Service{}
+	var lists []*object // EndpointSlices and Endpoints
+	for i := range b.objects {
+		o := &b.objects[i]
+		switch obj := o.Object.(type) {
+		case *corev1.Service:
+			s := newService(obj)
+			s.Name, s.source = o.key.name, o.source
+			services[s.Name] = s
+			b.model.Services = append(b.model.Services, s)
+		case *networkingv1.Ingress:
+			in := &IngressObject{Name: o.key.name, Backends: ingressBackends(&obj.Spec), source: o.source}
+			b.model.Ingresses = append(b.model.Ingresses, in)
+		case *discoveryv1.EndpointSlice, *endpoints:
+			lists = append(lists, o)
+		}
+	}
+	slices.SortFunc(b.model.Services, func(x, y *Service) int { return compareNames(x.Name, y.Name) })
+	slices.SortFunc(b.model.Ingresses, func(x, y *IngressObject) int { return compareNames(x.Name, y.Name) })
+
+	// EndpointSlices come before Endpoints: they know more, and what names an
+	// endpoint first counts.
+	slices.SortFunc(lists, func(x, y *object) int {
+		return cmp.Or(strings.Compare(x.key.kind, y.key.kind), compareNames(x.key.name, y.key.name))
+	})
+	collectors := map[types.NamespacedName]*endpointCollector{}
+	for _, o := range lists {
+		// A name that is still to be generated is nobody else's.
+		name := types.NamespacedName{Namespace: o.key.name.Namespace, Name: o.GetName()}
+		slice, isSlice := o.Object.(*discoveryv1.EndpointSlice)
+		if isSlice {
+			name.Name = slice.Labels[discoveryv1.LabelServiceName]
+		}
+		s := services[name]
+		if s == nil || s.Kind == ExternalName {
+			continue // nothing leads there
+		}
+		if collectors[name] == nil {
+			collectors[name] = newEndpointCollector(s)
+		}
+		if isSlice {
+			collectors[name].addSlice(slice)
+		} else {
+			collectors[name].addEndpoints(o.Object.(*endpoints))
+		}
+	}
+}
+
+// addRanges adds the addresses that Services and pods get.
+func (b *modelBuilder) addRanges() {
+	var services, pods []netip.Prefix
+	for i := range b.objects {
+		switch obj := b.objects[i].Object.(type) {
+		case *networkingv1.ServiceCIDR:
+			services = append(services, blocks(obj.Spec.CIDRs)...)
+		case *corev1.Node:
+			pods = append(pods, blocks(podCIDRs(&obj.Spec))...)
+		}
+	}
+	b.model.ServiceCIDRs, b.model.PodCIDRs = cidr.Of(services...), cidr.Of(pods...)
+}
+
 // addNamespaces adds the namespaces, and those that are only mentioned.
 func (b *modelBuilder) addNamespaces() {
 	inside := map[string]*object{} // something in each namespace, best a policy
@@ -521,7 +638,8 @@ func (b *modelBuilder) addNamespaces() {
 				b.warn(o, "reserved-label", "metadata.labels", "the label %s is always the name of the namespace: %q is ignored",
 					corev1.LabelMetadataName, given)
 			}
-		case *corev1.Node, *corev1.Service, *discoveryv1.EndpointSlice:
+		case *corev1.Node, *corev1.Service, *discoveryv1.EndpointSlice, *endpoints,
+			*networkingv1.ServiceCIDR, *networkingv1.Ingress:
 			// These have no bearing on what namespace selectors pick.
 		default:
 			if first := inside[ns]; first == nil || first.policy == nil && o.policy != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -48,6 +49,12 @@ func insert(c *Cluster, obj metav1.Object) {
 		c.Services = append(c.Services, o)
 	case *discoveryv1.EndpointSlice:
 		c.EndpointSlices = append(c.EndpointSlices, o)
+	case *endpoints:
+		c.Endpoints = append(c.Endpoints, o)
+	case *networkingv1.ServiceCIDR:
+		c.ServiceCIDRs = append(c.ServiceCIDRs, o)
+	case *networkingv1.Ingress:
+		c.Ingresses = append(c.Ingresses, o)
 	case *networkingv1.NetworkPolicy:
 		c.Policies = append(c.Policies, o)
 	default:
@@ -95,13 +102,18 @@ func controlled(apiVersion, kind, name string) string {
 }
 
 func TestModelOfNothing(t *testing.T) {
+	nothing := &Model{ServiceCIDRs: cidr.Of(), PodCIDRs: cidr.Of()}
 	m, err := new(Cluster).Model()
 	require.NoError(t, err)
-	assert.Equal(t, &Model{}, m)
+	assert.Equal(t, nothing, m)
 
-	m, err = (&Cluster{Pods: []*corev1.Pod{nil}, Policies: []*networkingv1.NetworkPolicy{nil}}).Model()
+	m, err = (&Cluster{
+		Pods: []*corev1.Pod{nil}, Services: []*corev1.Service{nil}, EndpointSlices: []*discoveryv1.EndpointSlice{nil},
+		Endpoints: []*endpoints{nil}, ServiceCIDRs: []*networkingv1.ServiceCIDR{nil}, Ingresses: []*networkingv1.Ingress{nil},
+		Policies: []*networkingv1.NetworkPolicy{nil},
+	}).Model()
 	require.NoError(t, err)
-	assert.Equal(t, &Model{}, m, "nil pointers are passed over")
+	assert.Equal(t, nothing, m, "nil pointers are passed over")
 }
 
 func TestModelPods(t *testing.T) {
@@ -112,31 +124,35 @@ func TestModelPods(t *testing.T) {
 		want Pod
 		why  string
 	}{
-		{"SEM-221", `{}`, Pod{}, "nothing is known but the name"},
-		{"SEM-051", `{metadata: {labels: {a: b}}}`, Pod{Labels: map[string]string{"a": "b"}}, "labels"},
-		{"SEM-225", `{status: {podIP: 10.0.1.1, podIPs: [{ip: 10.0.1.2}, {ip: "fd00::11"}]}}`, Pod{Addrs: addrs("10.0.1.2", "fd00::11")}, "the list counts"},
-		{"SEM-225", `{status: {podIP: 10.0.1.1}}`, Pod{Addrs: addrs("10.0.1.1")}, "the single address, if there is no list"},
-		{"SEM-124", `{status: {podIP: "::ffff:10.0.1.1"}}`, Pod{Addrs: addrs("10.0.1.1")}, "IPv4-mapped is IPv4"},
-		{"SEM-222", `{status: {phase: Succeeded, podIP: 10.0.1.1}}`, Pod{Terminated: true, Addrs: addrs("10.0.1.1")}, "the object keeps its address"},
-		{"SEM-222", `{status: {phase: Failed}}`, Pod{Terminated: true}, "failed is terminated, too"},
-		{"SEM-222", `{status: {phase: Unknown}}`, Pod{}, "unknown counts as live"},
+		{"SEM-221", `{}`, Pod{Ready: true}, "nothing is known but the name"},
+		{"SEM-051", `{metadata: {labels: {a: b}}}`, Pod{Ready: true, Labels: map[string]string{"a": "b"}}, "labels"},
+		{"SEM-225", `{status: {podIP: 10.0.1.1, podIPs: [{ip: 10.0.1.2}, {ip: "fd00::11"}]}}`, Pod{Ready: true, Addrs: addrs("10.0.1.2", "fd00::11")}, "the list counts"},
+		{"SEM-225", `{status: {podIP: 10.0.1.1}}`, Pod{Ready: true, Addrs: addrs("10.0.1.1")}, "the single address, if there is no list"},
+		{"SEM-124", `{status: {podIP: "::ffff:10.0.1.1"}}`, Pod{Ready: true, Addrs: addrs("10.0.1.1")}, "IPv4-mapped is IPv4"},
+		{"SEM-222", `{status: {phase: Succeeded, podIP: 10.0.1.1}}`, Pod{Ready: true, Terminated: true, Addrs: addrs("10.0.1.1")}, "the object keeps its address"},
+		{"SEM-222", `{status: {phase: Failed}}`, Pod{Ready: true, Terminated: true}, "failed is terminated, too"},
+		{"SEM-222", `{status: {phase: Unknown}}`, Pod{Ready: true}, "unknown counts as live"},
 		{"SEM-221", `{status: {phase: Pending}}`, Pod{Pending: true}, "pending"},
-		{"SEM-223", `{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}, status: {phase: Running}}`, Pod{}, "terminating is not terminated"},
-		{"SEM-213", `{spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}`, Pod{Node: "n1"}, "its address is not that of its node"},
-		{"SEM-213", `{status: {hostIP: 192.168.0.1}}`, Pod{Node: "n1"}, "the address tells the node"},
-		{"SEM-213", `{status: {hostIPs: [{ip: "fd00::1"}, {ip: 203.0.113.1}]}}`, Pod{Node: "n1"}, "any address of the node does"},
-		{"SEM-213", `{status: {hostIP: 192.168.0.7}}`, Pod{}, "an address of no node that is known"},
-		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {podIPs: [{ip: 192.168.0.2}]}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "its own list counts"},
-		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIPs: [{ip: 192.168.0.2}, {ip: 192.168.0.3}]}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "one address of each family"},
-		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIP: 192.168.0.2}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "what the pod says of its node"},
-		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}}`, Pod{Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.1")}, "the first internal address of the node"},
-		{"SEM-207", `{spec: {hostNetwork: true}}`, Pod{HostNetwork: true}, "no node is known"},
+		{"SEM-223", `{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}, status: {phase: Running}}`, Pod{Ready: true, Terminating: true}, "terminating is not terminated"},
+		{"SEM-256", `{status: {phase: Pending, conditions: [{type: Ready, status: "True"}]}}`, Pod{Pending: true, Ready: true}, "the condition counts, if there is one"},
+		{"SEM-256", `{status: {phase: Running, conditions: [{type: Initialized, status: "True"}, {type: Ready, status: "False"}]}}`, Pod{}, "it is not true"},
+		{"SEM-256", `{status: {conditions: [{type: Ready, status: Unknown}]}}`, Pod{}, "unknown is not true"},
+		{"SEM-256", `{status: {phase: Running, conditions: [{type: Initialized, status: "False"}]}}`, Pod{Ready: true}, "other conditions have no bearing"},
+		{"SEM-213", `{spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}`, Pod{Ready: true, Node: "n1"}, "its address is not that of its node"},
+		{"SEM-213", `{status: {hostIP: 192.168.0.1}}`, Pod{Ready: true, Node: "n1"}, "the address tells the node"},
+		{"SEM-213", `{status: {hostIPs: [{ip: "fd00::1"}, {ip: 203.0.113.1}]}}`, Pod{Ready: true, Node: "n1"}, "any address of the node does"},
+		{"SEM-213", `{status: {hostIP: 192.168.0.7}}`, Pod{Ready: true}, "an address of no node that is known"},
+		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {podIPs: [{ip: 192.168.0.2}]}}`, Pod{Ready: true, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "its own list counts"},
+		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIPs: [{ip: 192.168.0.2}, {ip: 192.168.0.3}]}}`, Pod{Ready: true, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "one address of each family"},
+		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}, status: {hostIP: 192.168.0.2}}`, Pod{Ready: true, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.2")}, "what the pod says of its node"},
+		{"SEM-207", `{spec: {nodeName: n1, hostNetwork: true}}`, Pod{Ready: true, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.1")}, "the first internal address of the node"},
+		{"SEM-207", `{spec: {hostNetwork: true}}`, Pod{Ready: true, HostNetwork: true}, "no node is known"},
 		{"SEM-179", `{spec: {initContainers: [{ports: [{name: i, containerPort: 1}]}, {restartPolicy: Always, ports: [{name: s, containerPort: 2}]}], containers: [{ports: [{containerPort: 3}, {name: c, containerPort: 4, hostPort: 5, protocol: UDP}]}, {ports: [{name: c, containerPort: 6}]}]}}`,
-			Pod{Ports: []ContainerPort{
+			Pod{Ready: true, Ports: []ContainerPort{
 				{"c", UDP.Port(4), Container}, {"c", TCP.Port(6), Container}, {"s", TCP.Port(2), Sidecar}, {"i", TCP.Port(1), InitContainer},
 			}}, "named ports: containers, sidecars, other init containers"},
 		{"SEM-176", `{spec: {containers: [{ports: [{name: dns, containerPort: 53, protocol: UDP}]}, {ports: [{name: dns, containerPort: 53, protocol: SCTP}]}]}}`,
-			Pod{Ports: []ContainerPort{{"dns", UDP.Port(53), Container}, {"dns", SCTP.Port(53), Container}}}, "a name for several protocols"},
+			Pod{Ready: true, Ports: []ContainerPort{{"dns", UDP.Port(53), Container}, {"dns", SCTP.Port(53), Container}}}, "a name for several protocols"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule+" "+tt.why, func(t *testing.T) {
@@ -216,7 +232,7 @@ func TestModelWorkloads(t *testing.T) {
 func TestModelMakesPodsOfTemplates(t *testing.T) {
 	const template = "{metadata: {labels: {outer: no}}, spec: {template: {metadata: {labels: {a: b}}, spec: {hostNetwork: true, nodeName: n1, containers: [{ports: [{name: web, containerPort: 80}]}]}}}}"
 	want := Pod{
-		Labels: map[string]string{"a": "b"}, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.1"),
+		Labels: map[string]string{"a": "b"}, Node: "n1", HostNetwork: true, Addrs: addrs("192.168.0.1"), Ready: true,
 		Ports: []ContainerPort{{"web", TCP.Port(80), Container}},
 	}
 	generated := map[string][]string{ // as the controllers document
@@ -245,16 +261,16 @@ func TestModelNodes(t *testing.T) {
 		why     string
 	}{
 		{[]string{"Node b: {}", "Node a: {status: {addresses: [{type: ExternalIP, address: 203.0.113.1}, {type: Hostname, address: a}, {type: InternalIP, address: 192.168.0.1}, {type: InternalIP, address: '::ffff:192.168.0.1'}]}}"},
-			[]Node{{"a", addrs("203.0.113.1", "192.168.0.1")}, {"b", nil}}, "by name; addresses in the order of the object, each once"},
-		{[]string{"Pod p: {spec: {nodeName: n1}}"}, []Node{{"n1", nil}}, "a pod mentions it"},
-		{[]string{"Deployment d: {spec: {template: {spec: {nodeName: n1}}}}"}, []Node{{"n1", nil}}, "a template mentions it"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIPs: [{ip: 192.168.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "fd00::1")}}, "a pod knows its addresses"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Node n1: {}"}, []Node{{"n1", addrs("192.168.0.1")}}, "a pod knows the addresses that the object lacks"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2")}}, "what a pod knows counts beside the object"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Pod r: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2")}}, "several pods, each address once"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {phase: Failed, hostIP: 192.168.0.2}}"}, []Node{{"n1", nil}}, "what a terminated pod knew may be out of date"},
+			[]Node{{"a", addrs("192.168.0.1", "203.0.113.1"), false}, {"b", nil, false}}, "SEM-284: by name; internal addresses first, each once"},
+		{[]string{"Pod p: {spec: {nodeName: n1}}"}, []Node{{"n1", nil, true}}, "a pod mentions it"},
+		{[]string{"Deployment d: {spec: {template: {spec: {nodeName: n1}}}}"}, []Node{{"n1", nil, true}}, "a template mentions it"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIPs: [{ip: 192.168.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "fd00::1"), true}}, "a pod knows its addresses"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Node n1: {}"}, []Node{{"n1", addrs("192.168.0.1"), false}}, "a pod knows the addresses that the object lacks"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2"), false}}, "what a pod knows counts beside the object"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Pod r: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2"), true}}, "several pods, each address once"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {phase: Failed, hostIP: 192.168.0.2}}"}, []Node{{"n1", nil, true}}, "what a terminated pod knew may be out of date"},
 		{[]string{"Pod p: {status: {hostIP: 192.168.0.2}}"}, nil, "an address without a name"},
-		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {status: {hostIP: 192.168.0.2}}"}, []Node{{"n1", addrs("192.168.0.2")}}, "an address that belongs to a name"},
+		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Pod q: {status: {hostIP: 192.168.0.2}}"}, []Node{{"n1", addrs("192.168.0.2"), true}}, "an address that belongs to a name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
@@ -287,7 +303,8 @@ func TestModelNamespaces(t *testing.T) {
 		{"SEM-231", []string{"Pod p: {metadata: {namespace: q}}", "Pod o: {metadata: {namespace: q}}"}, []Namespace{{"q", name("q")}, {"x", name("x")}}, []string{"metadata.namespace: missing-namespace: no Namespace q"}, "one warning for each namespace"},
 		{"SEM-230", []string{"NetworkPolicy p: {metadata: {namespace: w}}", "Deployment d: {metadata: {namespace: q}}"}, []Namespace{{"q", name("q")}, {"w", name("w")}, {"x", name("x")}}, []string{"metadata.namespace: missing-namespace: q", "metadata.namespace: missing-namespace: w"}, "policies and workloads need namespaces"},
 		{"SEM-011", []string{`Pod p: {metadata: {namespace: ""}}`}, []Namespace{{"default", name("default")}, {"x", name("x")}}, []string{"metadata.namespace: missing-namespace: default"}, "no namespace is default"},
-		{"SEM-250", []string{"Service s: {metadata: {namespace: q}}"}, []Namespace{{"x", name("x")}}, nil, "nothing that a policy could concern is in q"},
+		{"SEM-250", []string{"Service s: {metadata: {namespace: q}, spec: {ports: [{port: 80}]}}", "EndpointSlice s: {metadata: {namespace: q}, addressType: IPv4}", "Endpoints s: {metadata: {namespace: q}}",
+			"Ingress s: {metadata: {namespace: q}, spec: {defaultBackend: {service: {name: s, port: {number: 80}}}}}", "ServiceCIDR s: {metadata: {namespace: q}, spec: {cidrs: [10.96.0.0/12]}}"}, []Namespace{{"x", name("x")}}, nil, "nothing that a policy could concern is in q"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule+" "+tt.why, func(t *testing.T) {
@@ -352,9 +369,10 @@ func TestModelRefusesDuplicates(t *testing.T) {
 	}{
 		{[]string{"Pod a: {}", "Pod a: {}"}, "Pod x/a: duplicate of another object: a cluster holds one object of a kind and name", "the same pod twice"},
 		{[]string{"NetworkPolicy a: {metadata: {namespace: ''}}", "NetworkPolicy a: {metadata: {namespace: default}}"}, "NetworkPolicy default/a: duplicate of another object: a cluster holds one object of a kind and name", "no namespace is default"},
-		{[]string{"Service a: {}", "Service a: {}"}, "Service x/a: duplicate of another object: a cluster holds one object of a kind and name", "any kind"},
+		{[]string{"Service a: {spec: {ports: [{port: 80}]}}", "Service a: {spec: {ports: [{port: 81}]}}"}, "Service x/a: duplicate of another object: a cluster holds one object of a kind and name", "any kind"},
 		{[]string{"Node a: {}", "Node a: {metadata: {namespace: q}}"}, "Node a: duplicate of another object: a cluster holds one object of a kind and name", "nodes have no namespace"},
-		{[]string{"Pod a: {}", "Deployment a: {}", "Service a: {}", "NetworkPolicy a: {}", "Node a: {}", "Namespace a: {}"}, "", "kinds are apart"},
+		{[]string{"Endpoints a: {}", "Endpoints a: {}"}, "Endpoints x/a: duplicate of another object: a cluster holds one object of a kind and name", "Endpoints as well"},
+		{[]string{"Pod a: {}", "Deployment a: {}", "Service a: {spec: {ports: [{port: 80}]}}", "Endpoints a: {}", "NetworkPolicy a: {}", "Node a: {}", "Namespace a: {}"}, "", "kinds are apart"},
 		{[]string{"Pod a: {metadata: {namespace: q}}", "Pod a: {}"}, "", "namespaces are apart"},
 	}
 	for _, tt := range tests {
@@ -504,6 +522,33 @@ var genCluster = rapid.Custom(func(t *rapid.T) *Cluster {
 	for range rapid.IntRange(0, 2).Draw(t, "replicaSets") {
 		insert(c, &appsv1.ReplicaSet{ObjectMeta: owned(meta(), "Deployment")})
 	}
+	for range rapid.IntRange(0, 3).Draw(t, "services") {
+		s := &corev1.Service{ObjectMeta: meta()}
+		s.Spec.Ports = []corev1.ServicePort{{Port: rapid.Int32Range(1, 2).Draw(t, "port")}}
+		insert(c, s)
+		if rapid.Bool().Draw(t, "endpoints") {
+			e := &endpoints{ObjectMeta: *s.ObjectMeta.DeepCopy()}
+			e.Subsets = slices.Grow(e.Subsets, 1)[:1]
+			e.Subsets[0].Addresses = slices.Grow(e.Subsets[0].Addresses, 1)[:1]
+			e.Subsets[0].Addresses[0].IP = rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2"}).Draw(t, "ip")
+			e.Subsets[0].Ports = slices.Grow(e.Subsets[0].Ports, 1)[:1]
+			e.Subsets[0].Ports[0].Port = 80
+			insert(c, e)
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "slices") {
+			e := &discoveryv1.EndpointSlice{ObjectMeta: meta(), AddressType: "IPv4"}
+			e.Namespace, e.Labels = s.Namespace, map[string]string{"kubernetes.io/service-name": s.Name}
+			e.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2"}).Draw(t, "ip")}}}
+			e.Endpoints[0].Conditions.Ready = new(rapid.Bool().Draw(t, "ready"))
+			e.Ports = []discoveryv1.EndpointPort{{Port: new(int32(80))}}
+			insert(c, e)
+		}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "ingresses") {
+		in := &networkingv1.Ingress{ObjectMeta: meta()}
+		in.Spec.Rules = []networkingv1.IngressRule{{Host: rapid.StringMatching("[a-c][.]d").Draw(t, "host")}}
+		insert(c, in)
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "policies") {
 		np := genPolicy.Draw(t, "policy")
 		np.ObjectMeta = meta()
@@ -520,6 +565,10 @@ func permuted(t *rapid.T, c *Cluster) *Cluster {
 	d.Pods = rapid.Permutation(c.Pods).Draw(t, "pods")
 	d.Deployments = rapid.Permutation(c.Deployments).Draw(t, "deployments")
 	d.ReplicaSets = rapid.Permutation(c.ReplicaSets).Draw(t, "replicaSets")
+	d.Services = rapid.Permutation(c.Services).Draw(t, "services")
+	d.EndpointSlices = rapid.Permutation(c.EndpointSlices).Draw(t, "slices")
+	d.Endpoints = rapid.Permutation(c.Endpoints).Draw(t, "endpoints")
+	d.Ingresses = rapid.Permutation(c.Ingresses).Draw(t, "ingresses")
 	d.Policies = rapid.Permutation(c.Policies).Draw(t, "policies")
 	return &d
 }
@@ -530,7 +579,7 @@ func permuted(t *rapid.T, c *Cluster) *Cluster {
 // This is what makes every answer of the module reproducible. A map that is
 // walked on the way to a result shows up here.
 func TestModelDoesNotDependOnOrder(t *testing.T) {
-	models, failures := 0, 0
+	models, failures, listed := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCluster.Draw(t, "cluster")
 		var before []*corev1.Pod
@@ -553,6 +602,9 @@ func TestModelDoesNotDependOnOrder(t *testing.T) {
 		require.True(t, slices.IsSortedFunc(want.Pods, func(a, b Pod) int {
 			return strings.Compare(a.Name.String()+" "+a.Kind, b.Name.String()+" "+b.Kind)
 		}), "pods are sorted")
+		for _, s := range want.Services {
+			listed += len(s.Endpoints)
+		}
 		names := map[types.NamespacedName]bool{}
 		for _, p := range want.Policies {
 			require.False(t, names[p.Name], "two policies are called %s", p.Name)
@@ -570,6 +622,7 @@ func TestModelDoesNotDependOnOrder(t *testing.T) {
 	})
 	assert.NotZero(t, models)
 	assert.NotZero(t, failures)
+	assert.NotZero(t, listed)
 }
 
 // Model leaves the labels of a Namespace as they are, and what it returns does

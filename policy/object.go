@@ -261,11 +261,11 @@ func (r *reading) load(s manifest, k *kind) {
 		suspicious = len(warnings) > 0
 	}
 	src := &source{file: s.doc.file.name, order: len(r.cluster.sources)}
-	if isPolicy := k.reads == nil; isPolicy || suspicious || len(fs) > 0 {
+	if k.located || suspicious || len(fs) > 0 {
 		s.locate()
 		index := indexOf(s.doc, r.types, k.object, s.value, s.node)
 		src.lines = index.lines
-		if isPolicy {
+		if isPolicy := k.reads == nil; isPolicy {
 			fs = append(fs, index.oddNumbers()...)
 		}
 		for i := range fs {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"github.com/polreach/polreach/cidr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -188,6 +190,27 @@ func parsed(texts []string) []netip.Addr {
 	return all
 }
 
+// blocks returns the blocks of addresses that texts describe.
+func blocks(texts []string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range texts {
+		if p, err := cidr.ParsePrefix(strings.TrimSpace(s)); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// distinct returns what list holds, each once. It overwrites list.
+func distinct[T comparable](list []T) []T {
+	seen := make(map[T]bool, len(list))
+	return slices.DeleteFunc(list, func(v T) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
+}
+
 // onePerFamily returns the first address of each family in addrs.
 func onePerFamily(addrs []netip.Addr) []netip.Addr {
 	var first []netip.Addr
@@ -211,7 +234,20 @@ func newPod(pod *corev1.Pod) Pod {
 	}
 	p.Terminated = pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	p.Pending = pod.Status.Phase == corev1.PodPending
+	p.Ready = isReady(&pod.Status)
+	p.Terminating = pod.DeletionTimestamp != nil
 	return p
+}
+
+// isReady reports whether a pod is ready. One that does not say so is taken to
+// be, once it has started.
+func isReady(status *corev1.PodStatus) bool {
+	for _, c := range status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return status.Phase != corev1.PodPending
 }
 
 // fromSpec returns what the spec of a pod or of a template says.
@@ -247,25 +283,16 @@ func containerProtocol(p corev1.ContainerPort) Protocol {
 	return protocolOf(cmp.Or(p.Protocol, corev1.ProtocolTCP))
 }
 
-// nodeAddrs returns the addresses of n that are of one of the given types, each
-// once.
-func nodeAddrs(n *corev1.Node, types ...corev1.NodeAddressType) []netip.Addr {
-	var addrs []netip.Addr
-	seen := map[netip.Addr]bool{}
+// nodeAddrs returns the addresses of n, the internal ones first.
+func nodeAddrs(n *corev1.Node) []netip.Addr {
+	var internal, external []string
 	for _, a := range n.Status.Addresses {
-		if !slices.Contains(types, a.Type) {
-			continue
-		}
-		if addr, ok := parseAddr(a.Address); ok && !seen[addr] {
-			seen[addr] = true
-			addrs = append(addrs, addr)
+		switch a.Type {
+		case corev1.NodeInternalIP:
+			internal = append(internal, a.Address)
+		case corev1.NodeExternalIP:
+			external = append(external, a.Address)
 		}
 	}
-	return addrs
-}
-
-// primaryAddrs returns the addresses that pods on the network of n have: of
-// each family the first internal one, or else the first external one.
-func primaryAddrs(n *corev1.Node) []netip.Addr {
-	return onePerFamily(append(nodeAddrs(n, corev1.NodeInternalIP), nodeAddrs(n, corev1.NodeExternalIP)...))
+	return parsed(append(internal, external...))
 }

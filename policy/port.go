@@ -179,6 +179,9 @@ func (r PortRange) String() string {
 // compare them with Equal.
 type PortSet struct{ ranges []PortRange } // sorted TCP, UDP, SCTP, then portless; disjoint, not adjacent
 
+// everyPort are the ranges of the set of everything.
+var everyPort = [...]PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}, {}}
+
 // NewPortSet returns the set of the ports in ranges, in any order, which may
 // overlap. A range that is not the zero PortRange must have a protocol with
 // ports, and 1 <= First <= Last; NewPortSet panics otherwise.
@@ -231,6 +234,23 @@ func (s PortSet) Contains(p Port) bool {
 // IsEmpty reports whether s holds nothing.
 func (s PortSet) IsEmpty() bool { return len(s.ranges) == 0 }
 
+// Intersect returns the ports that both s and t hold.
+func (s PortSet) Intersect(t PortSet) PortSet {
+	var common []PortRange
+	for i, j := 0, 0; i < len(s.ranges) && j < len(t.ranges); {
+		a, b := s.ranges[i], t.ranges[j]
+		if a.Protocol == b.Protocol && a.First <= b.Last && b.First <= a.Last {
+			common = append(common, PortRange{a.Protocol, max(a.First, b.First), min(a.Last, b.Last)})
+		}
+		if cmp.Or(cmp.Compare(a.Protocol-1, b.Protocol-1), cmp.Compare(a.Last, b.Last)) < 0 {
+			i++
+		} else {
+			j++
+		}
+	}
+	return PortSet{common}
+}
+
 // Equal reports whether s and t hold the same ports.
 func (s PortSet) Equal(t PortSet) bool { return slices.Equal(s.ranges, t.ranges) }
 
@@ -245,7 +265,7 @@ func (s PortSet) String() string {
 	if s.IsEmpty() {
 		return "none"
 	}
-	if s.Equal(PortSet{[]PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}, {}}}) {
+	if slices.Equal(s.ranges, everyPort[:]) {
 		return "all"
 	}
 	var b strings.Builder
@@ -261,8 +281,66 @@ func (s PortSet) String() string {
 // ParsePortSet parses what String returns for a PortSet: ports and ranges such
 // as "80/TCP, 8000-8080/TCP, 53/UDP", "UDP", "other protocols", "all", "none".
 // Numbers without protocol are TCP. The parts may overlap, and come in any
-// order.
-func ParsePortSet(s string) (PortSet, error) { panic("todo") }
+// order. TCP, UDP and SCTP may be written in any case, and blanks around the
+// parts do not matter.
+func ParsePortSet(s string) (PortSet, error) {
+	if strings.Trim(s, " ") == "none" {
+		return PortSet{}, nil
+	}
+	var ranges []PortRange
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.Trim(part, " ")
+		if part == "all" {
+			ranges = append(ranges, everyPort[:]...)
+			continue
+		}
+		r, err := parsePortRange(part)
+		if err != nil {
+			return PortSet{}, fmt.Errorf("ports %q: %w", part, err)
+		}
+		ranges = append(ranges, r)
+	}
+	return NewPortSet(ranges...), nil
+}
+
+// parsePortRange parses what String returns for a PortRange.
+func parsePortRange(s string) (PortRange, error) {
+	switch s {
+	case "":
+		return PortRange{}, errors.New("nothing is written here: write ports such as 80/TCP, all or none")
+	case "none":
+		return PortRange{}, errors.New("none excludes other ports: write it alone, or leave it out")
+	case "other protocols":
+		return PortRange{}, nil
+	}
+	numbers, name, ok := strings.Cut(s, "/")
+	if _, whole := parseProtocol(s); whole {
+		numbers, name = "1-65535", s
+	} else if !ok {
+		name = "TCP"
+	}
+	p, _ := parseProtocol(name)
+	if !p.HasPorts() {
+		return PortRange{}, fmt.Errorf("%q is no protocol with ports: write TCP, UDP or SCTP, "+
+			"or other protocols for all without ports, which are not told apart", name)
+	}
+	first, last, ok := strings.Cut(numbers, "-")
+	if !ok {
+		last = first
+	}
+	from, err := parseNumber(first, 65535)
+	if err != nil {
+		return PortRange{}, fmt.Errorf("the port %w", err)
+	}
+	to, err := parseNumber(last, 65535)
+	if err != nil {
+		return PortRange{}, fmt.Errorf("the last port %w", err)
+	}
+	if from > to {
+		return PortRange{}, fmt.Errorf("the range runs backward: write %d-%d/%v", to, from, p)
+	}
+	return PortRange{p, uint16(from), uint16(to)}, nil
+}
 
 // GoString returns String, to keep the logs of property tests readable.
 func (s PortSet) GoString() string { return s.String() }

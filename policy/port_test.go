@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -173,6 +174,141 @@ func TestPortSetString(t *testing.T) {
 	}
 }
 
+func TestParsePortSet(t *testing.T) {
+	tests := []struct {
+		in   string
+		want []PortRange
+		why  string
+	}{
+		{"none", nil, "the empty set"},
+		{"80/TCP", []PortRange{{TCP, 80, 80}}, "one port"},
+		{"80", []PortRange{{TCP, 80, 80}}, "TCP is what the API assumes, too"},
+		{"8000-8080", []PortRange{{TCP, 8000, 8080}}, "the same for a range"},
+		{"80-80/UDP", []PortRange{{UDP, 80, 80}}, "a range of one port"},
+		{"1-65535/SCTP", []PortRange{{SCTP, 1, 65535}}, "a range of all ports"},
+		{"UDP", []PortRange{{UDP, 1, 65535}}, "a whole protocol"},
+		{"udp, 80/tcp", []PortRange{{TCP, 80, 80}, {UDP, 1, 65535}}, "protocols may be written in any case"},
+		{"other protocols", []PortRange{{}}, "the protocols without ports"},
+		{"all", []PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}, {}}, "every port of every protocol"},
+		{"80/TCP, all", []PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}, {}}, "all includes the others"},
+		{"TCP, UDP, SCTP", []PortRange{{TCP, 1, 65535}, {UDP, 1, 65535}, {SCTP, 1, 65535}}, "not all: ICMP is missing"},
+		{"53/UDP, other protocols, 80/TCP", []PortRange{{TCP, 80, 80}, {UDP, 53, 53}, {}}, "in any order"},
+		{"80-90/TCP, 85-95/TCP, 96", []PortRange{{TCP, 80, 96}}, "parts may overlap and touch"},
+		{"80,81/UDP", []PortRange{{TCP, 80, 80}, {UDP, 81, 81}}, "a protocol belongs to one part; no blank is needed"},
+		{"  80/TCP  ,  UDP ", []PortRange{{TCP, 80, 80}, {UDP, 1, 65535}}, "blanks around the parts do not matter"},
+		{" none ", nil, "blanks around the parts do not matter"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := ParsePortSet(tt.in)
+			require.NoError(t, err, tt.why)
+			assert.Equal(t, tt.want, slices.Collect(got.Ranges()), tt.why)
+		})
+	}
+}
+
+func TestParsePortSetRefuses(t *testing.T) {
+	tests := []struct {
+		in, part, says string
+		why            string
+	}{
+		{"", "", "write ports such as 80/TCP, all or none", "no ports are none, which has to be said"},
+		{" ", "", "nothing is written here", "blanks are nothing"},
+		{"80/TCP,", "", "nothing is written here", "a comma too many, or a part too few"},
+		{",", "", "nothing is written here", "two empty parts"},
+		{"80/TCP, none", "none", "write it alone", "a contradiction"},
+		{"none, none", "none", "write it alone", "one is enough"},
+		{"80/TCP, 0/UDP", "0/UDP", "the port must be between 1 and 65535", "the error names the part"},
+		{"65536", "65536", "the port must be between 1 and 65535", "ports have 16 bits"},
+		{"99999999999999999999", "99999999999999999999", "between 1 and 65535", "too large for any integer"},
+		{"080", "080", "write 80", "it could be octal"},
+		{"+80", "+80", "digits", "a sign is not a digit"},
+		{"http", "http", "digits", "names mean something to one pod only"},
+		{"80-/TCP", "80-/TCP", "the last port must be a number", "the end is missing"},
+		{"-80/TCP", "-80/TCP", "the port must be a number", "the start is missing"},
+		{"80-90-95", "80-90-95", "the last port must be a number", "two ranges in one"},
+		{"80 - 90", "80 - 90", "digits", "blanks inside a part"},
+		{"0-80/TCP", "0-80/TCP", "the port must be between", "port 0 is reserved"},
+		{"80-65536/TCP", "80-65536/TCP", "the last port must be between", "ports have 16 bits"},
+		{"90-80/udp", "90-80/udp", "write 80-90/UDP", "an empty range is a mistake"},
+		{"80/", "80/", `"" is no protocol with ports: write TCP, UDP or SCTP`, "the protocol is missing"},
+		{"80/QUIC", "80/QUIC", `"QUIC" is no protocol with ports`, "a protocol that no policy can name"},
+		{"80/TCP/UDP", "80/TCP/UDP", `"TCP/UDP" is no protocol with ports`, "two protocols"},
+		{"/TCP", "/TCP", "the port must be a number", "the port is missing"},
+		{"ICMP", "ICMP", "or other protocols", "a set holds all protocols without ports or none"},
+		{"80/ICMP", "80/ICMP", "or other protocols", "ICMP has no ports"},
+		{"IP/47", "IP/47", "or other protocols", "a set holds all protocols without ports or none"},
+		{"ALL", "ALL", "digits", "only names of protocols come in any case"},
+		{"80/TCP 53/UDP", "80/TCP 53/UDP", `"TCP 53/UDP" is no protocol with ports`, "a comma is missing"},
+		{"80/TCP;53/UDP", "80/TCP;53/UDP", "is no protocol with ports", "not a comma"},
+		{"80/TCP\n", "80/TCP\n", "is no protocol with ports", "only blanks are passed over"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := ParsePortSet(tt.in)
+			require.ErrorContains(t, err, tt.says, tt.why)
+			assert.ErrorContains(t, err, fmt.Sprintf("ports %q: ", tt.part), "the error quotes the part")
+			assert.True(t, got.IsEmpty())
+		})
+	}
+}
+
+// Every PortSet parses back from its text, and so do its ranges in any order,
+// more than once, without TCP where it goes without saying.
+func TestPortSetText(t *testing.T) {
+	seen := map[string]bool{}
+	rapid.Check(t, func(t *rapid.T) {
+		ranges := rapid.SliceOfN(rapid.OneOf(genRange, rapid.SampledFrom(everyPort[:])), 0, 8).Draw(t, "ranges")
+		s := NewPortSet(ranges...)
+		got, err := ParsePortSet(s.String())
+		require.NoError(t, err)
+		require.True(t, got.Equal(s), "%v parses to %v", s, got)
+
+		switch text := s.String(); {
+		case text == "all" || text == "none":
+			seen[text] = true
+			return
+		case strings.Contains(text, "other protocols"):
+			seen["other protocols"] = true
+		default:
+			seen["ports only"] = true
+		}
+		var parts []string
+		for _, r := range slices.Concat(ranges, ranges) {
+			text := r.String()
+			if rapid.Bool().Draw(t, "short") {
+				text = strings.TrimSuffix(text, "/TCP")
+			}
+			parts = append(parts, text)
+		}
+		mixed := strings.Join(rapid.Permutation(parts).Draw(t, "parts"), ",")
+		got, err = ParsePortSet(mixed)
+		require.NoError(t, err)
+		require.True(t, got.Equal(s), "%s parses to %v, not %v", mixed, got, s)
+	})
+	for _, want := range []string{"all", "none", "other protocols", "ports only"} {
+		assert.True(t, seen[want], "the sample has no set of the kind: %s", want)
+	}
+}
+
+func FuzzParsePortSet(f *testing.F) {
+	for _, s := range []string{
+		"80/TCP, 8000-8080/TCP, 53/UDP", "all", "none", "UDP, other protocols", "80,81-90/sctp", "90-80", "ICMP", "IP/47", ",", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		set, err := ParsePortSet(s)
+		if err != nil {
+			require.True(t, set.IsEmpty())
+			return
+		}
+		again, err := ParsePortSet(set.String())
+		require.NoError(t, err)
+		require.True(t, again.Equal(set), "what %q prints parses to another set", s)
+	})
+}
+
 func TestNewPortSetPanics(t *testing.T) {
 	for _, r := range []PortRange{
 		{TCP, 0, 80}, {TCP, 81, 80}, {ICMP, 0, 0}, {ICMP, 1, 1}, {0, 1, 65535}, {0, 0, 1}, {TCP, 0, 0},
@@ -207,7 +343,8 @@ var genRange = rapid.Custom(func(t *rapid.T) PortRange {
 	return PortRange{rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol"), min(first, last), max(first, last)}
 })
 
-// A PortSet holds a port exactly when one of its ranges does, and two sets are
+// A PortSet holds a port exactly when one of its ranges does, an intersection
+// exactly when both sets do, and two sets are
 // Equal, and print alike, exactly when they hold the same ports.
 func TestPortSetIsASet(t *testing.T) {
 	var universe []Port
@@ -237,11 +374,14 @@ func TestPortSetIsASet(t *testing.T) {
 			y = rapid.Permutation(slices.Concat(x, x)).Draw(t, "again")
 		}
 		s, u := NewPortSet(x...), NewPortSet(y...)
+		both := s.Intersect(u)
+		require.True(t, both.Equal(NewPortSet(slices.Collect(both.Ranges())...)), "an intersection has the fewest ranges, too")
 		same := true
 		for _, p := range universe {
 			want := slow(x, p)
 			require.Equal(t, want, s.Contains(p), "%v in %v", p, s)
 			same = same && want == slow(y, p)
+			require.Equal(t, want && slow(y, p), both.Contains(p), "%v in both %v and %v", p, s, u)
 			if want {
 				held++
 			} else {
@@ -298,5 +438,18 @@ func ExamplePortSet() {
 	fmt.Println(s.Contains(TCP.Port(8081)))
 	// Output:
 	// 8000-8081/TCP, 53/UDP
+	// true
+}
+
+func ExampleParsePortSet() {
+	s, err := ParsePortSet("443, 8000-8080/tcp, 8081, udp")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s)
+	fmt.Println(s.Contains(UDP.Port(53)))
+	// Output:
+	// 443/TCP, 8000-8081/TCP, UDP
 	// true
 }

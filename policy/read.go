@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -92,8 +93,9 @@ func (l Loader) ParseFS(fsys fs.FS, roots ...string) (*Cluster, error) {
 	return rd.result()
 }
 
-// Join returns a Cluster with the objects of all of clusters, in their order.
-// It shares the objects with them. A nil Cluster is an empty one.
+// Join returns a Cluster with the objects of all of clusters, in their order,
+// and for each name in their Hosts with all its addresses. It shares the objects
+// with them. A nil Cluster is an empty one.
 func Join(clusters ...*Cluster) *Cluster {
 	all := &Cluster{}
 	read := 0
@@ -103,6 +105,12 @@ func Join(clusters ...*Cluster) *Cluster {
 		}
 		for i := range kinds {
 			kinds[i].join(all, c)
+		}
+		for name, addrs := range c.Hosts {
+			if all.Hosts == nil {
+				all.Hosts = make(map[string][]netip.Addr)
+			}
+			all.Hosts[name] = append(all.Hosts[name], addrs...)
 		}
 		all.Warnings = append(all.Warnings, c.Warnings...)
 		for name, n := range c.Skipped {
@@ -114,6 +122,9 @@ func Join(clusters ...*Cluster) *Cluster {
 			all.setSource(obj, &moved)
 		}
 		read += len(c.sources)
+	}
+	for name, addrs := range all.Hosts {
+		all.Hosts[name] = distinct(addrs)
 	}
 	return all
 }

@@ -241,14 +241,14 @@ func TestParseSkips(t *testing.T) {
 			"apiVersion: example.org/v1\nkind: AllowList\nspec: {}\n",
 			map[string]int{"AllowList.example.org": 1}},
 		{"neighbors of NetworkPolicy", "known, and without bearing on pods",
-			"apiVersion: networking.k8s.io/v1\nkind: Ingress\n---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\n",
-			map[string]int{"Ingress.networking.k8s.io": 1, "IngressClass.networking.k8s.io": 1}},
+			"apiVersion: networking.k8s.io/v1\nkind: IPAddress\n---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\n",
+			map[string]int{"IPAddress.networking.k8s.io": 1, "IngressClass.networking.k8s.io": 1}},
 		{"names like ours elsewhere", "groups outside of Kubernetes name their kinds as they like",
-			"apiVersion: serving.knative.dev/v1\nkind: Service\n---\napiVersion: batch.volcano.sh/v1alpha1\nkind: Job\n---\napiVersion: cluster.x-k8s.io/v1\nkind: Deployments\n",
-			map[string]int{"Service.serving.knative.dev": 1, "Job.batch.volcano.sh": 1, "Deployments.cluster.x-k8s.io": 1}},
+			"apiVersion: serving.knative.dev/v1\nkind: Service\n---\napiVersion: batch.volcano.sh/v1alpha1\nkind: Job\n---\napiVersion: config.openshift.io/v1\nkind: Ingress\n---\napiVersion: cluster.x-k8s.io/v1\nkind: Deployments\n",
+			map[string]int{"Service.serving.knative.dev": 1, "Job.batch.volcano.sh": 1, "Ingress.config.openshift.io": 1, "Deployments.cluster.x-k8s.io": 1}},
 		{"neighbors of ours", "real kinds of Kubernetes are not taken for misspellings",
-			"apiVersion: v1\nkind: Endpoints\n---\napiVersion: apps/v1\nkind: ControllerRevision\n---\napiVersion: storage.k8s.io/v1\nkind: CSINode\n---\napiVersion: metrics.k8s.io/v1beta1\nkind: PodMetrics\n---\napiVersion: v1\nkind: PodTemplate\n---\napiVersion: apiregistration.k8s.io/v1\nkind: APIService\n---\napiVersion: v1\nkind: ServiceAccount\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\n",
-			map[string]int{"Endpoints": 1, "ControllerRevision.apps": 1, "CSINode.storage.k8s.io": 1, "PodMetrics.metrics.k8s.io": 1,
+			"apiVersion: v1\nkind: Event\n---\napiVersion: apps/v1\nkind: ControllerRevision\n---\napiVersion: storage.k8s.io/v1\nkind: CSINode\n---\napiVersion: metrics.k8s.io/v1beta1\nkind: PodMetrics\n---\napiVersion: v1\nkind: PodTemplate\n---\napiVersion: apiregistration.k8s.io/v1\nkind: APIService\n---\napiVersion: v1\nkind: ServiceAccount\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\n",
+			map[string]int{"Event": 1, "ControllerRevision.apps": 1, "CSINode.storage.k8s.io": 1, "PodMetrics.metrics.k8s.io": 1,
 				"PodTemplate": 1, "APIService.apiregistration.k8s.io": 1, "ServiceAccount": 1, "PodDisruptionBudget.policy": 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -328,6 +328,7 @@ func TestJoin(t *testing.T) {
 	assert.Equal(t, map[string]int{"Secret": 2}, c.Skipped)
 	assert.Equal(t, a.Warnings, c.Warnings)
 	assert.Equal(t, b.Place(b.Pods[0], ""), c.Place(b.Pods[0], ""), "places go along")
+	assert.Nil(t, c.Hosts)
 	orders := []int{c.sources[a.Pods[0]].order, c.sources[b.Policies[0]].order, c.sources[b.Pods[0]].order}
 	assert.Equal(t, []int{0, 1, 2}, orders, "in the order of the input")
 	assert.Equal(t, []int{0, 1}, []int{b.sources[b.Policies[0]].order, b.sources[b.Pods[0]].order}, "the parts stay as they are")
@@ -429,7 +430,33 @@ metadata: {name: s-1, namespace: x}
 addressType: IPv4
 endpoints:
 - {addresses: [10.0.1.1], conditions: {ready: true}, nodeName: n1, targetRef: {kind: Pod, name: a, namespace: x, uid: u}, zone: z1}
-ports: [{name: web, port: 80, protocol: TCP}]
+ports: [{name: web, port: 80, protocol: TCP, appProtocol: http}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: s, namespace: x}
+subsets:
+- addresses: [{ip: 10.0.1.1, nodeName: n1, targetRef: {kind: Pod, name: a}}]
+  notReadyAddresses: [{ip: 10.0.1.2, hostname: b}]
+  ports: [{name: web, port: 80, protocol: TCP, appProtocol: http}]
+---
+apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: {name: kubernetes, namespace: gone}
+spec: {cidrs: [10.96.0.0/12, "fd00:96::/112"]}
+status: {conditions: []}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i, namespace: x, annotations: {are: not}}
+spec:
+  ingressClassName: nginx
+  defaultBackend: {resource: {apiGroup: example.com, kind: Bucket, name: b}}
+  tls: [{hosts: [example.com]}]
+  rules:
+  - host: example.com
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {name: web}}}}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.2}]}}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -473,6 +500,7 @@ func TestParseReadsWhatIsPlanned(t *testing.T) {
 	assert.Equal(t, []*corev1.Pod{pod}, c.Pods)
 
 	node := &corev1.Node{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}, ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
+	node.Spec.PodCIDR = "10.0.0.0/24"
 	node.Status.Addresses = []corev1.NodeAddress{{Type: "InternalIP", Address: "192.168.0.1"}}
 	assert.Equal(t, []*corev1.Node{node}, c.Nodes)
 
@@ -526,10 +554,37 @@ func TestParseReadsWhatIsPlanned(t *testing.T) {
 	slice.TypeMeta, slice.ObjectMeta = meta("discovery.k8s.io/v1", "EndpointSlice", "s-1")
 	slice.Endpoints = []discoveryv1.Endpoint{{
 		Addresses: []string{"10.0.1.1"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
-		NodeName: new("n1"), Zone: new("z1"), TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "a", Namespace: "x"},
+		NodeName: new("n1"),
 	}}
 	slice.Ports = []discoveryv1.EndpointPort{{Name: new("web"), Port: new(int32(80)), Protocol: new(corev1.ProtocolTCP)}}
 	assert.Equal(t, []*discoveryv1.EndpointSlice{slice}, c.EndpointSlices)
+
+	eps := &endpoints{}
+	eps.TypeMeta, eps.ObjectMeta = meta("v1", "Endpoints", "s")
+	eps.Subsets = slices.Grow(eps.Subsets, 1)[:1]
+	subset := &eps.Subsets[0]
+	subset.Addresses = slices.Grow(subset.Addresses, 1)[:1]
+	subset.Addresses[0].IP, subset.Addresses[0].NodeName = "10.0.1.1", new("n1")
+	subset.NotReadyAddresses = slices.Grow(subset.NotReadyAddresses, 1)[:1]
+	subset.NotReadyAddresses[0].IP = "10.0.1.2"
+	subset.Ports = slices.Grow(subset.Ports, 1)[:1]
+	subset.Ports[0].Name, subset.Ports[0].Port, subset.Ports[0].Protocol = "web", 80, corev1.ProtocolTCP
+	assert.Equal(t, []*endpoints{eps}, c.Endpoints)
+
+	cidrs := &networkingv1.ServiceCIDR{Spec: networkingv1.ServiceCIDRSpec{CIDRs: []string{"10.96.0.0/12", "fd00:96::/112"}}}
+	cidrs.TypeMeta, cidrs.ObjectMeta = meta("networking.k8s.io/v1", "ServiceCIDR", "kubernetes")
+	cidrs.Namespace = ""
+	assert.Equal(t, []*networkingv1.ServiceCIDR{cidrs}, c.ServiceCIDRs)
+
+	ingress := &networkingv1.Ingress{}
+	ingress.TypeMeta, ingress.ObjectMeta = meta("networking.k8s.io/v1", "Ingress", "i")
+	ingress.Spec.DefaultBackend = &networkingv1.IngressBackend{Resource: &corev1.TypedLocalObjectReference{Kind: "Bucket", Name: "b"}}
+	ingress.Spec.Rules = []networkingv1.IngressRule{{Host: "example.com"}}
+	ingress.Spec.Rules[0].HTTP = &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
+		Path: "/", PathType: new(networkingv1.PathTypePrefix),
+		Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "s", Port: networkingv1.ServiceBackendPort{Name: "web"}}},
+	}}}
+	assert.Equal(t, []*networkingv1.Ingress{ingress}, c.Ingresses)
 
 	np := &networkingv1.NetworkPolicy{}
 	np.TypeMeta, np.ObjectMeta = meta("networking.k8s.io/v1", "NetworkPolicy", "p")

@@ -776,6 +776,49 @@ func TestParseRefuses(t *testing.T) {
 			want: []misreading{{line: 5, object: "EndpointSlice default/s", field: "endpoints", typ: wrongType, says: "want a list"}},
 		},
 
+		{
+			name: "what the API server refuses in a Service",
+			why:  "each error has the line of its field, or of the one around it",
+			text: "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  type: ClusterIP\n  clusterIP: 10.96.0\n  ports:\n  - port: 80\n    nodePort: 30080\n  externalIPs:\n  - 203.0.113.9\n  - 127.0.0.1\n  externalTrafficPolicy: local\n",
+			want: []misreading{
+				{line: 6, object: "Service default/s", field: "spec.clusterIP", typ: invalid, says: `"10.96.0"`},
+				{line: 9, object: "Service default/s", field: "spec.ports[0].nodePort", typ: forbidden, says: "NodePort and LoadBalancer"},
+				{line: 12, object: "Service default/s", field: "spec.externalIPs[1]", typ: invalid, says: "loopback"},
+				{line: 13, object: "Service default/s", field: "spec.externalTrafficPolicy", typ: notSupported, says: `"Local"`},
+			},
+		}, {
+			name: "source ranges of a Service",
+			why:  "they decide who gets in",
+			text: "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  type: LoadBalancer\n  ports: [{port: 80}]\n  loadBalancerSourceRanges:\n  - 203.0.113.0/24\n  - 203.0.113.9\n",
+			want: []misreading{{line: 9, object: "Service default/s", field: "spec.loadBalancerSourceRanges[1]", typ: invalid, says: "valid CIDR"}},
+		}, {
+			name: "strict source ranges",
+			why:  "SEM-324 holds for all blocks",
+			load: Loader{StrictCIDR: true},
+			text: "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  type: LoadBalancer\n  ports: [{port: 80}]\n  loadBalancerSourceRanges: [203.0.113.9/24]\n",
+			want: []misreading{{line: 7, object: "Service default/s", field: "spec.loadBalancerSourceRanges[0]", typ: invalid, says: "beyond the prefix length"}},
+		}, {
+			name: "address in Endpoints",
+			why:  "they count as slices",
+			text: "apiVersion: v1\nkind: Endpoints\nmetadata: {name: s}\nsubsets:\n- addresses:\n  - ip: db.example.com\n  ports: [{port: 80}]\n",
+			want: []misreading{{line: 6, object: "Endpoints default/s", field: "subsets[0].addresses[0].ip", typ: invalid, says: `"db.example.com"`}},
+		}, {
+			name: "backend of an Ingress",
+			why:  "where a request goes has to be clear",
+			text: "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec:\n  rules:\n  - http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: web\n",
+			want: []misreading{{line: 10, object: "Ingress default/i", field: "spec.rules[0].http.paths[0].backend", typ: required, says: "a name or a number"}},
+		}, {
+			name: "range of Services",
+			why:  "a ServiceCIDR is in no namespace",
+			text: "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: c}\nspec:\n  cidrs:\n  - 10.96.0.0\n",
+			want: []misreading{{line: 6, object: "ServiceCIDR c", field: "spec.cidrs[0]", typ: invalid, says: "valid CIDR"}},
+		}, {
+			name: "range of pods",
+			why:  "rules about Services compare it",
+			text: "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nspec:\n  podCIDR: 10.0.1.0\n",
+			want: []misreading{{line: 5, object: "Node n1", field: "spec.podCIDR", typ: invalid, says: "valid CIDR"}},
+		},
+
 		// Several documents and files.
 		{
 			name: "errors of several documents",
