@@ -264,6 +264,7 @@ func TestModelNodes(t *testing.T) {
 			[]Node{{"a", addrs("192.168.0.1", "203.0.113.1"), false}, {"b", nil, false}}, "SEM-284: by name; internal addresses first, each once"},
 		{[]string{"Pod p: {spec: {nodeName: n1}}"}, []Node{{"n1", nil, true}}, "a pod mentions it"},
 		{[]string{"Deployment d: {spec: {template: {spec: {nodeName: n1}}}}"}, []Node{{"n1", nil, true}}, "a template mentions it"},
+		{[]string{"EndpointSlice s: {addressType: IPv4, endpoints: [{addresses: [203.0.113.9], nodeName: n1}]}"}, []Node{{"n1", nil, true}}, "an EndpointSlice mentions it"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIPs: [{ip: 192.168.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}}"}, []Node{{"n1", addrs("192.168.0.1", "fd00::1"), true}}, "a pod knows its addresses"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.1}}", "Node n1: {}"}, []Node{{"n1", addrs("192.168.0.1"), false}}, "a pod knows the addresses that the object lacks"},
 		{[]string{"Pod p: {spec: {nodeName: n1}, status: {hostIP: 192.168.0.2}}", "Node n1: {status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}}"}, []Node{{"n1", addrs("192.168.0.1", "192.168.0.2"), false}}, "what a pod knows counts beside the object"},

@@ -52,8 +52,8 @@ func TestModelServices(t *testing.T) {
 		{"SEM-251", `spec: {clusterIP: 10.96.0.7, ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: only4}, "the single address"},
 		{"SEM-275", `spec: {clusterIP: "fd00::7", clusterIPs: ["fd00::7", 10.96.0.7], ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("fd00::7", "10.96.0.7"), Families: both}, "the list"},
 		{"SEM-124", `spec: {clusterIP: "::ffff:10.96.0.7", ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: only4}, "IPv4-mapped is IPv4"},
-		{"SEM-262", `spec: {clusterIP: None}`, Service{Kind: Headless}, "headless, without ports"},
-		{"SEM-262", `spec: {type: ClusterIP, clusterIP: None, clusterIPs: [None], ` + port + `}`, Service{Kind: Headless, Ports: web}, "headless by the list as well"},
+		{"SEM-262", `spec: {clusterIP: None}`, Service{Kind: Headless, Families: both}, "headless, without ports; without selector it has both families"},
+		{"SEM-262", `spec: {type: ClusterIP, clusterIP: None, clusterIPs: [None], ` + port + `}`, Service{Kind: Headless, Ports: web, Families: both}, "headless by the list as well"},
 
 		{"SEM-275", `spec: {ipFamilies: [IPv6], ` + port + `}`, Service{Ports: web, Families: only6}, "one family that is wanted"},
 		{"SEM-275", `spec: {ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "both"},
@@ -61,8 +61,11 @@ func TestModelServices(t *testing.T) {
 		{"SEM-275", `spec: {ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "the policy, if there is nothing else"},
 		{"SEM-275", `spec: {ipFamilyPolicy: RequireDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "the other policy that means both"},
 		{"SEM-275", `spec: {ipFamilyPolicy: SingleStack, ` + port + `}`, Service{Ports: web}, "one, but not known which"},
-		{"SEM-275", `spec: {clusterIP: 10.96.0.7, ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: only4}, "addresses come before the policy"},
-		{"SEM-275", `spec: {ipFamilies: [IPv4], ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: only4}, "families come before the policy"},
+		{"SEM-275", `spec: {clusterIP: 10.96.0.7, ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: both}, "PreferDualStack still adds the other family"},
+		{"SEM-275", `spec: {clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: only4}, "unless the server has made the list"},
+		{"SEM-275", `spec: {clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], ipFamilyPolicy: RequireDualStack, ` + port + `}`, Service{Ports: web, ClusterIPs: addrs("10.96.0.7"), Families: both}, "which with RequireDualStack cannot be all"},
+		{"SEM-275", `spec: {ipFamilies: [IPv4], ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "PreferDualStack adds the other family"},
+		{"SEM-275", `spec: {clusterIP: None, selector: {app: a}, ` + port + `}`, Service{Kind: Headless, Ports: web, Selector: app, HasSelector: true}, "headless with a selector is as any other"},
 
 		{"SEM-252", `spec: {ports: [{name: a, port: 80, targetPort: 8080}, {name: b, port: 53, protocol: UDP, targetPort: ""}, {name: c, port: 443, targetPort: 0, protocol: SCTP}, {name: d, port: 90, targetPort: web}]}`,
 			Service{Ports: []ServicePort{
