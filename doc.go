@@ -16,7 +16,8 @@
 //   - [github.com/polreach/polreach/policy] reads manifests and API objects, and
 //     says what each NetworkPolicy in them means.
 //   - [github.com/polreach/polreach/reach] compiles them to a Graph, which
-//     answers. Its file semantics.md holds the rules, numbered.
+//     answers about pods, nodes, addresses and Services. Its file semantics.md
+//     holds the rules, numbered.
 //   - [github.com/polreach/polreach/selector] and
 //     [github.com/polreach/polreach/cidr] find the classes of labels and of
 //     addresses, and can be used alone.

@@ -26,11 +26,15 @@ func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
 // Compile is like the function [Compile], for a plugin that behaves as p says.
 // It is an error if a field of p has none of the values that are defined for it.
 func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
-	if p.SCTP > SCTPBypasses || p.NamedPorts > NamedPortsOfAllContainers {
+	if p.SCTP > SCTPBypasses || p.NamedPorts > NamedPortsOfAllContainers ||
+		p.Hairpin > HairpinPoliced || p.ServiceSNAT > SNATAlways {
 		return nil, fmt.Errorf("the Profile makes a choice that there is not: %+v", p)
 	}
 	m, err := c.Model()
 	if err != nil {
+		return nil, err
+	}
+	if err := p.admit(m.Services); err != nil {
 		return nil, err
 	}
 	co := &compiler{profile: p, model: m}
@@ -153,7 +157,7 @@ type (
 		ns, label, dialect int32
 		halves             [2][]int32
 	}
-	firstIDs struct{ replica, staffed, node, ownNode, at, addr int32 } // of endpoints, by kind; pods start at 0
+	firstIDs struct{ replica, staffed, node, ownNode, unknown, at, addr int32 } // of endpoints, by kind; pods start at 0
 
 	// staffed is a workload some of whose pods the cluster holds itself. It has
 	// two ends: itself and its replica. They stand for the pods as long as these
@@ -389,9 +393,19 @@ func (co *compiler) resolvePortNames() {
 	}
 }
 
-// sortAddrs sorts the addresses and notes which blocks hold which classes.
+// sortAddrs sorts the addresses and notes which blocks hold which classes. It
+// tells apart what the source ranges of Services tell apart, too, so that they
+// treat the addresses of an endpoint outside alike.
 func (co *compiler) sortAddrs() {
-	co.addrs = cidr.NewPartition(co.blocks.values...)
+	sets := co.blocks.values[:len(co.blocks.values):len(co.blocks.values)]
+	for _, s := range co.model.Services {
+		for i, restricts := range s.HasRanges {
+			if restricts {
+				sets = append(sets, s.SourceRanges[i])
+			}
+		}
+	}
+	co.addrs = cidr.NewPartition(sets...)
 	co.holds = make([][]int32, len(co.blocks.values))
 	for c := range cidr.Class(co.addrs.Len()) {
 		co.spot([]cidr.Class{c})
@@ -415,6 +429,9 @@ func (co *compiler) spot(classes []cidr.Class) int32 {
 		id := int32(len(co.spots.values))
 		for _, c := range classes {
 			for i := range co.addrs.Sets(c) {
+				if i >= len(co.holds) {
+					break // the source ranges of Services are no concern of peers
+				}
 				if n := len(co.holds[i]); n == 0 || co.holds[i][n-1] != id {
 					co.holds[i] = append(co.holds[i], id)
 				}
@@ -474,6 +491,13 @@ func (co *compiler) makeEnds() {
 			co.ownNodes = append(co.ownNodes, id)
 			co.ends = append(co.ends, co.nodeEnd(host))
 		}
+	}
+	co.first.unknown = int32(len(co.ends))
+	for _, flags := range [...]flags{isNode, 0} {
+		e := end{host: unknown, flags: flags}
+		co.place(&e, seat{kind: nodeSeat}, nil, true)
+		co.ends = append(co.ends, e)
+		unknown++
 	}
 	co.first.at = int32(len(co.ends))
 	for i := range pods {

@@ -9,6 +9,11 @@
 //     A name that is not there is an error, never an answer.
 //   - [Graph.Allows] answers one [Flow] in nanoseconds, without allocating.
 //     [Graph.Explain] answers it with a [Verdict] that holds the reasons.
+//   - [Graph.Target] finds all that a client can name, also Services and DNS
+//     names. [Graph.Reaches] answers a [Connection] to a Target, and
+//     [Graph.Trace] tells every path that it can take, one for each backend.
+//   - [Graph.DNS] tells whether a pod can resolve names, [Graph.Exposures] how
+//     clients outside get to a pod, [Graph.Routes] where Ingress objects lead.
 //   - [Graph.Ports] returns all ports open between two endpoints.
 //     [Graph.Edges] returns all pairs.
 //   - [Profile] holds the points that Kubernetes leaves to network plugins.

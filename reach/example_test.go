@@ -50,6 +50,16 @@ func Example() {
 
 	fmt.Println(g.Allows(flow))
 	fmt.Println(g.Explain(flow))
+
+	redis := g.MustTarget("svc:data/redis") // a Service: the question goes on to its backends
+	port, err := redis.Port("redis")
+	if err != nil {
+		log.Fatal(err)
+	}
+	question := reach.Connection{From: g.MustLookup("shop/cart"), To: redis, Port: port}
+
+	fmt.Println(g.Reaches(question))
+	fmt.Println(g.Trace(question))
 	// Output:
 	// false
 	// shop/frontend -> data/postgres 5432/TCP: denied
@@ -61,6 +71,16 @@ func Example() {
 	//       from[0] is pods [shop.example.com/postgres-client=true] in namespaces [kubernetes.io/metadata.name=shop]: its labels do not match
 	//       from[1] is pods [app.kubernetes.io/name=backup] in data: neither its namespace nor its labels match
 	//       from[2] is pods [app.kubernetes.io/name=postgres] in data: neither its namespace nor its labels match
+	// all
+	// shop/cart -> svc:data/redis 6379/TCP: allowed
+	//   ClusterIP 6379/TCP of svc:data/redis, to data/redis 6379/TCP: allowed
+	//     egress of shop/cart: passes
+	//       isolated by shop/allow-dns, shop/default-deny, shop/redis-clients
+	//       allowed by shop/redis-clients egress[0] (manifests/shop/policies.yaml:273), to[0], ports[0]
+	//     ingress of data/redis: passes
+	//       isolated by data/allow-metrics, data/default-deny, data/redis
+	//       allowed by data/redis ingress[0] (manifests/data/policies.yaml:114), from[0], ports[0]
+	//   note: plugins differ here; the outcome could be another with ServiceSNAT
 }
 
 // Ports tells everything that is open between two endpoints at once.

@@ -76,6 +76,7 @@ type actor struct {
 	class cidr.Set // of an endpoint outside, all addresses that it stands for
 	host  int32
 	fixed bool // the host is a node of the input
+	alien bool // nothing is known of it
 	at    bool // it is asked about at one of its addresses
 }
 
@@ -101,6 +102,8 @@ func (g *Graph) actor(p Profile, id int32) actor {
 		a.node = true
 	case ownNodeEnd:
 		a.node = true
+	case unknownEnd:
+		a.node, a.alien = i == 0, true
 	case atEnd:
 		a.at = true
 		a.addrs = []netip.Addr{g.at[i].addr}
@@ -194,7 +197,7 @@ func (g *Graph) note(v *Verdict, q *question) {
 		}
 	}
 	unsure := func(s *Side, pod, node *actor) bool {
-		return !s.Passes() && node.node && !(pod.fixed && node.fixed)
+		return !s.Passes() && node.node && !node.alien && !(pod.fixed && node.fixed)
 	}
 	if unsure(&v.Ingress, &q.to, &q.from) || q.profile.EgressToOwnNodeAllowed && unsure(&v.Egress, &q.from, &q.to) {
 		v.add(UnknownNode)

@@ -29,6 +29,11 @@ type facts struct {
 	ownNodes []int32 // the end whose node each node is of which nothing else is known
 	at       []ownedAddr
 
+	services *services
+	hosts    map[string][]netip.Addr // of DNS names
+	names    []string                // of hosts, sorted
+	labels   *labels
+
 	staffedByName func() map[types.NamespacedName][]int32
 	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
 	outside       func() []cidr.Set             // by endpoint: the class less the addresses of pods and nodes
@@ -48,12 +53,10 @@ func (co *compiler) graph() *Graph {
 		staffed:    co.staffed,
 		ownNodes:   co.ownNodes,
 		at:         co.at,
+		hosts:      m.Hosts,
+		names:      slices.Sorted(maps.Keys(m.Hosts)),
 	}
-	f.warnings = slices.Concat(m.Warnings, co.warnings())
-	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
-	})
+	f.labels = newLabels(m.Pods)
 	co.trimLabels()
 	for i := range f.pods {
 		if isWorkload(&f.pods[i]) {
@@ -64,7 +67,14 @@ func (co *compiler) graph() *Graph {
 	f.owners = sync.OnceValue(f.findOwners)
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
-	return &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
+	g := &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
+	f.services = g.findServices(m)
+	f.warnings = slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
+	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
+	})
+	return g
 }
 
 // trimLabels replaces the labels of the model, which are those of the API
@@ -137,9 +147,15 @@ func (f *facts) findOwners() map[netip.Addr][]int32 {
 func (f *facts) findOutside() []cidr.Set {
 	sets := make([]cidr.Set, 2*f.partition.Len())
 	inside := make([][]netip.Prefix, len(sets))
-	for a := range f.owners() {
+	add := func(a netip.Addr) {
 		i := f.outsideIndex(a)
 		inside[i] = append(inside[i], netip.PrefixFrom(a, a.BitLen()))
+	}
+	for a := range f.owners() {
+		add(a)
+	}
+	for a := range f.services.clusterIPs {
+		add(a)
 	}
 	for i := range sets {
 		sets[i] = f.classSet(int32(i)).Minus(cidr.Of(inside[i]...))
@@ -173,6 +189,8 @@ func (f *facts) kind(id int32) (endKind, int32) {
 		return outsideEnd, id - f.first.addr
 	case id >= f.first.at:
 		return atEnd, id - f.first.at
+	case id >= f.first.unknown:
+		return unknownEnd, id - f.first.unknown
 	case id >= f.first.ownNode:
 		return ownNodeEnd, id - f.first.ownNode
 	case id >= f.first.node:
@@ -193,6 +211,7 @@ const (
 	staffedEnd // its index is twice that in staffed, and one more for the replica
 	nodeEnd
 	ownNodeEnd
+	unknownEnd // a node, then an address outside, of which nothing is known
 	atEnd
 	outsideEnd
 )
@@ -232,26 +251,24 @@ func (f *facts) objectName(id int32) types.NamespacedName {
 }
 
 func (f *facts) addrsOf(id int32) cidr.Set {
-	var addrs []netip.Addr
-	switch kind, i := f.kind(id); kind {
-	case podEnd, replicaEnd:
-		addrs = f.pod(id).Addrs
-	case staffedEnd:
-		for _, p := range f.staffed[i/2].pods {
-			addrs = append(addrs, f.pods[p].Addrs...)
-		}
-	case nodeEnd:
-		addrs = f.nodes[i].Addrs
-	case atEnd:
-		addrs = []netip.Addr{f.at[i].addr}
-	case outsideEnd:
+	if kind, i := f.kind(id); kind == outsideEnd {
 		return f.outside()[i]
 	}
+	addrs := f.knownAddrs(id)
 	prefixes := make([]netip.Prefix, len(addrs))
 	for i, a := range addrs {
 		prefixes[i] = netip.PrefixFrom(a, a.BitLen())
 	}
 	return cidr.Of(prefixes...)
+}
+
+// hasAddrs reports whether an address of an endpoint is known. It is for those
+// of the cluster, and true outside.
+func (f *facts) hasAddrs(id int32) bool {
+	if pod := f.pod(id); pod != nil {
+		return len(pod.Addrs) > 0
+	}
+	return true
 }
 
 // namespace returns the namespace of the given name, which exists.

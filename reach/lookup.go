@@ -35,7 +35,16 @@ func (g *Graph) Nodes() []Endpoint {
 
 // Select returns those of Pods whose namespace and labels the selectors pick.
 // It looks at every pod.
-func (g *Graph) Select(namespaces, pods selector.Selector) []Endpoint { panic("todo") }
+func (g *Graph) Select(namespaces, pods selector.Selector) []Endpoint {
+	var list []Endpoint
+	picks := g.labels.picks(pods)
+	for _, e := range g.Pods() {
+		if picks(e.id) && namespaces.Matches(g.namespace(g.pods[e.id].Name.Namespace).Labels) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
 
 // Outside returns one endpoint for each class of addresses outside the cluster
 // that the policies tell apart, in address order. IPv4 and IPv6 are apart.
@@ -56,7 +65,8 @@ func (g *Graph) Outside() []Endpoint {
 // that stands for a and for every other address outside the cluster that no
 // policy tells apart from it. A pod or node of several addresses is returned as
 // it is reached at a, which is not equal to the pod or node itself. It is an
-// error if several pods have the address, or if a is not valid or has a zone.
+// error if several pods have the address, if it is the ClusterIP of a Service,
+// which no policy ever sees, or if a is not valid or has a zone.
 func (g *Graph) Addr(a netip.Addr) (Endpoint, error) {
 	a = a.Unmap()
 	if !a.IsValid() || a.Zone() != "" {
@@ -64,6 +74,9 @@ func (g *Graph) Addr(a netip.Addr) (Endpoint, error) {
 	}
 	switch ids := g.owners()[a]; len(ids) {
 	case 0:
+		if s, ok := g.services.clusterIPs[a]; ok {
+			return Endpoint{}, fmt.Errorf("%s is the address of %s, which is no end of a flow; name what is behind it", a, g.serviceName(s))
+		}
 		return Endpoint{g, g.first.addr + g.outsideIndex(a)}, nil
 	case 1:
 		return Endpoint{g, ids[0]}, nil
@@ -91,6 +104,8 @@ func (g *Graph) MustLookup(text string) Endpoint {
 //	node:n1             the node
 //	node-of:shop/web    the node that the pod runs on, known or not
 //	203.0.113.9         the address, see Addr
+//	node:*              a node of which nothing is known; no pod of the input runs on it
+//	outside:*           an address outside the cluster of which nothing is known
 //
 // A text without prefix is an address or names a pod or a workload, never
 // anything else. A workload stands for one of its pods, and its replica for
@@ -112,6 +127,9 @@ func (g *Graph) lookup(text string) (int32, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		e, err := g.Addr(a)
 		return e.id, err
+	}
+	if i := slices.Index(unknownNames[:], text); i >= 0 {
+		return g.first.unknown + int32(i), nil
 	}
 	prefix, rest, ok := strings.Cut(text, ":")
 	if !ok {
@@ -148,8 +166,14 @@ func (g *Graph) lookup(text string) (int32, error) {
 	if kind, ok := kindOf(prefix); ok {
 		return g.lookupPod(rest, kind)
 	}
+	if prefix == "svc" {
+		return 0, fmt.Errorf("%s is a Service, which is no end of a flow; name what is behind it", text)
+	}
 	return 0, fmt.Errorf("%q names no kind of endpoint; want pod, deploy, rs, sts, ds, job, cj, rc, replica, node or node-of", prefix)
 }
+
+// unknownNames are the names of the endpoints of which nothing is known.
+var unknownNames = [...]string{"node:*", "outside:*"}
 
 // shortKinds are the names of kinds in front of a colon, as kubectl has them.
 var shortKinds = [...]struct{ short, kind string }{
@@ -288,6 +312,8 @@ func (g *Graph) nameOf(id int32) string {
 		return "replica:" + g.nameOf(g.replicas[i])
 	case nodeEnd:
 		return "node:" + g.nodes[i].Name
+	case unknownEnd:
+		return unknownNames[i]
 	case ownNodeEnd:
 		return "node-of:" + g.nameOf(g.ownNodes[i])
 	case atEnd:
@@ -343,11 +369,21 @@ func (g *Graph) nearest(prefix, text string) []string {
 			all = append(all, candidate{d, prefix + name})
 		}
 	}
-	if prefix == "node:" {
+	switch prefix {
+	case "node:":
 		for i := range g.nodes {
 			add(g.nodes[i].Name)
 		}
-	} else {
+	case "svc:":
+		for i := range g.services.list {
+			add(g.services.list[i].Name.String())
+		}
+	case "host:":
+		prefix = "" // a DNS name needs none
+		for _, name := range g.names {
+			add(name)
+		}
+	default:
 		kind, _ := kindOf(strings.TrimSuffix(prefix, ":"))
 		for i := range g.pods {
 			if kind == "" || kind == g.pods[i].Kind {

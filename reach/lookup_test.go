@@ -127,7 +127,7 @@ spec: {podSelector: {matchLabels: {canary: yes-it-is}}, ingress: [{}]}
 		{"x/", rollout, "neither namespace/name nor an address", "no name"},
 		{"10.0.0.300", rollout, "neither namespace/name nor an address", "no address"},
 		{"fe80::1%eth0", rollout, "without zone", "a zone means something on one host only"},
-		{"svc:x/web", rollout, `"svc" names no kind of endpoint`, "Services are not endpoints"},
+		{"svc:x/web", rollout, "svc:x/web is a Service, which is no end of a flow", "Services are not endpoints"},
 		{"replica:x/web-5f-a", rollout, "is not a workload", "a pod has no replica"},
 		{"replica:replica:x/web", rollout, "is not a workload", "there is one other, not a third"},
 		{"node-of:node:n1", rollout, "is not a pod", "a node runs on no node"},

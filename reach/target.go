@@ -1,9 +1,13 @@
 package reach
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/polreach/polreach/policy"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // A Target is what a client can name to connect to: an [Endpoint], an address,
@@ -27,23 +31,87 @@ const (
 
 // Target returns what text names: what [Graph.Lookup] understands, and
 //
-//	svc:shop/db               the Service
-//	db.shop.svc               the same, also with .cluster.local
-//	db.example.com            a name that Cluster.Hosts has
-//	10.96.0.7                 any address, also one of a Service
+//	svc:shop/db        the Service
+//	db.shop.svc        the same, also with .cluster.local
+//	db.example.com     a name that Cluster.Hosts has
+//	10.96.0.7          any address, also one of a Service
 //
 // What is not there is an error that lists the nearest names, and what is
 // ambiguous one that lists the candidates.
-func (g *Graph) Target(text string) (Target, error) { panic("todo") }
+func (g *Graph) Target(text string) (Target, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = a.Unmap()
+		if g.services.doors[a] == nil {
+			if _, err := g.Addr(a); err != nil {
+				return Target{}, err
+			}
+		}
+		return Target{g: g, kind: addrTarget, addr: a}, nil
+	}
+	if name, ok := strings.CutPrefix(text, "svc:"); ok {
+		return g.serviceTarget(name)
+	}
+	if strings.Contains(text, ".") && !strings.ContainsAny(text, "/:") {
+		return g.hostTarget(text)
+	}
+	id, err := g.lookup(text)
+	if err != nil {
+		return Target{}, err
+	}
+	return Target{g: g, id: id}, nil
+}
+
+// serviceTarget returns the Service of a name such as "shop/db".
+func (g *Graph) serviceTarget(text string) (Target, error) {
+	ns, name, ok := strings.Cut(text, "/")
+	if !ok || ns == "" || name == "" {
+		return Target{}, fmt.Errorf("%q is not namespace/name of a Service", text)
+	}
+	i, ok := g.services.find(types.NamespacedName{Namespace: ns, Name: name})
+	if !ok {
+		return Target{}, g.unknown("Service", "svc:", text)
+	}
+	return Target{g: g, kind: serviceTarget, id: i}, nil
+}
+
+// hostTarget returns what a DNS name stands for.
+func (g *Graph) hostTarget(text string) (Target, error) {
+	host := strings.TrimSuffix(strings.ToLower(text), ".")
+	if i, ok := slices.BinarySearch(g.names, host); ok {
+		return Target{g: g, kind: hostTarget, id: int32(i)}, nil
+	}
+	if name, ok := serviceOfDNS(host); ok {
+		return g.serviceTarget(name.String())
+	}
+	err := fmt.Errorf("the addresses of %s are not known: the caller must supply them in Cluster.Hosts", text)
+	if near := g.nearest("host:", host); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return Target{}, err
+}
 
 // MustTarget is like Target but panics where Target returns an error.
 // It is for tests.
-func (g *Graph) MustTarget(text string) Target { panic("todo") }
+func (g *Graph) MustTarget(text string) Target {
+	t, err := g.Target(text)
+	if err != nil {
+		panic("reach: " + err.Error())
+	}
+	return t
+}
 
 // Services returns the Services, sorted by namespace and name.
-func (g *Graph) Services() []Target { panic("todo") }
+func (g *Graph) Services() []Target {
+	list := make([]Target, len(g.services.list))
+	for i := range list {
+		list[i] = Target{g: g, kind: serviceTarget, id: int32(i)}
+	}
+	return list
+}
 
-// Target returns e as a Target.
+// Target returns e as a Target. An endpoint outside the cluster stands for
+// addresses that no policy tells apart, and as a Target for none of them that is
+// an address of a Service: to ask for such a one, name it to [Graph.Target].
 func (e Endpoint) Target() Target { return Target{g: e.g, id: e.id} }
 
 // Port returns the port that text means where t is: a number, as
@@ -51,8 +119,126 @@ func (e Endpoint) Target() Target { return Target{g: e.g, id: e.id} }
 // "dns/UDP". A Service has the names of its ports; a headless one gives the
 // port at its backends. A pod has those of its containers. A name that is not
 // there, or means several ports, is an error that lists what there is.
-func (t Target) Port(text string) (policy.Port, error) { panic("todo") }
+func (t Target) Port(text string) (policy.Port, error) {
+	if t.g == nil {
+		return policy.Port{}, fmt.Errorf("%s has no ports", t.describe())
+	}
+	port, err := policy.ParsePort(text)
+	if err == nil {
+		return port, nil
+	}
+	name, protocol, _ := strings.Cut(text, "/")
+	if !isPortName(name) {
+		return policy.Port{}, err
+	}
+	var named []namedPort
+	switch t.kind {
+	case serviceTarget:
+		named = t.g.servicePorts(t.id)
+	case endpointTarget:
+		named = t.g.podPorts(t.id)
+	case addrTarget:
+		for _, ref := range t.g.services.doors[t.addr] {
+			named = append(named, t.g.servicePorts(ref.service)...)
+		}
+		if ids := t.g.owners()[t.addr]; len(ids) == 1 {
+			named = append(named, t.g.podPorts(ids[0])...)
+		}
+	}
+	var found []policy.Port
+	var all []string
+	for _, np := range named {
+		all = append(all, np.name+" ("+np.port.String()+")")
+		if np.name == name && (protocol == "" || strings.EqualFold(protocol, np.port.Protocol.String())) &&
+			!slices.Contains(found, np.port) {
+			found = append(found, np.port)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return policy.Port{}, fmt.Errorf("port %s of %s is ambiguous: %v", text, t, found)
+	case len(all) == 0:
+		return policy.Port{}, fmt.Errorf("port %s: %s names no ports; write a number", text, t)
+	}
+	return policy.Port{}, fmt.Errorf("%s has no port %s, only %s", t, text, strings.Join(all, ", "))
+}
+
+// isPortName reports whether a text can be the name of a port, of a Service
+// too, and not just something else that is misspelled.
+func isPortName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-' && 0 < i && i < len(s)-1:
+		default:
+			return false
+		}
+	}
+	return strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz")
+}
+
+type namedPort struct {
+	name string
+	port policy.Port
+}
+
+// servicePorts returns the named ports of a Service as clients see them.
+func (g *Graph) servicePorts(i int32) []namedPort {
+	s := &g.services.list[i]
+	var list []namedPort
+	for n, sp := range s.Ports {
+		switch {
+		case sp.Name == "":
+		case s.Kind == policy.Headless && len(s.ports[n]) > 0:
+			for _, b := range s.ports[n] {
+				list = append(list, namedPort{sp.Name, b.port})
+			}
+		default:
+			list = append(list, namedPort{sp.Name, sp.Port})
+		}
+	}
+	return list
+}
+
+// podPorts returns the named ports of a pod as policies see them.
+func (g *Graph) podPorts(id int32) []namedPort {
+	var list []namedPort
+	if pod := g.pod(id); pod != nil {
+		for _, cp := range pod.Ports {
+			if g.profile.counts(cp.By) {
+				list = append(list, namedPort{cp.Name, cp.Port})
+			}
+		}
+	}
+	return list
+}
 
 // String returns a text that [Graph.Target] understands, unless t is an
 // Endpoint outside the cluster, see [Endpoint.String].
-func (t Target) String() string { panic("todo") }
+func (t Target) String() string {
+	if t.g == nil {
+		return "no target"
+	}
+	switch t.kind {
+	case addrTarget:
+		return t.addr.String()
+	case serviceTarget:
+		return t.g.serviceName(t.id)
+	case hostTarget:
+		return t.g.names[t.id]
+	}
+	return t.g.nameOf(t.id)
+}
+
+// GoString returns String, to keep the logs of property tests readable.
+func (t Target) GoString() string { return t.String() }
+
+func (t Target) describe() string {
+	if t.g == nil {
+		return "the zero Target"
+	}
+	return t.String()
+}

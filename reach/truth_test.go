@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +37,7 @@ func TestTruthTables(t *testing.T) {
 			for _, q := range table.rows {
 				t.Run(q.title(), func(t *testing.T) {
 					q.check(t, g)
-					assert.Equal(t, q.Allow, oracle.allows(q.From, q.To, q.Port, q.Family), "the oracle: %s", q.Line)
+					q.checkOracle(t, g, oracle, netip.Addr{})
 				})
 			}
 		})
@@ -70,8 +71,7 @@ func TestTruthTablesNoticeEveryPolicy(t *testing.T) {
 					}
 					noticed++
 					assert.True(t, slices.ContainsFunc(table.rows, func(q question) bool {
-						f := reach.Flow{From: g.MustLookup(q.From), To: g.MustLookup(q.To), Port: q.Port, Family: q.Family}
-						return g.Allows(f) != q.Allow
+						return q.notices(t, g)
 					}), "no row notices that %s/%s is %s", np.Namespace, np.Name, change.what)
 				}
 			}
@@ -80,9 +80,43 @@ func TestTruthTablesNoticeEveryPolicy(t *testing.T) {
 	assert.Positive(t, noticed)
 }
 
+// notices reports whether g has another answer to q.
+func (q question) notices(t *testing.T, g *reach.Graph) bool {
+	t.Helper()
+	if q.Outcome == "" {
+		f := reach.Flow{From: g.MustLookup(q.From), To: g.MustLookup(q.To), Port: q.Port, Family: q.Family}
+		return g.Allows(f) != q.Allow
+	}
+	c, err := q.connection(g)
+	require.NoError(t, err, q.Line)
+	return g.Reaches(c) != q.Outcome
+}
+
+// checkOracle compares the answer of oracle with q's.
+func (q question) checkOracle(t *testing.T, g *reach.Graph, oracle *naive, balancer netip.Addr) {
+	t.Helper()
+	if q.Outcome == "" {
+		assert.Equal(t, q.Allow, oracle.allows(q.From, q.To, q.Port, q.Family), "the oracle: %s", q.Line)
+		return
+	}
+	c, err := q.connection(g)
+	if !assert.NoError(t, err, q.Line) {
+		return
+	}
+	// The oracle has no workloads whose pods are in the input.
+	if oracle.knows(q.From) {
+		got := oracle.trace(q.From, q.To, c.Port, q.Family, balancer)
+		assert.Equal(t, q.Outcome, got.outcome, "the oracle: %s", q.Line)
+	}
+}
+
 // title is short enough for the name of a subtest.
 func (q question) title() string {
-	title := fmt.Sprintf("%s to %s %s", q.From, q.To, q.Port)
+	port := q.PortText
+	if q.Outcome == "" {
+		port = q.Port.String()
+	}
+	title := fmt.Sprintf("%s to %s %s", q.From, q.To, port)
 	switch q.Family {
 	case reach.IPv4:
 		title += " over IPv4"

@@ -38,6 +38,7 @@ const (
 	NoCommonFamily Reason = "no-common-family" // no address family that both ends have
 	NotEnforced    Reason = "not-enforced"     // no plugin enforces policies, see [Profile]
 	Self           Reason = "self"             // a pod always reaches itself
+	HairpinPasses  Reason = "hairpin"          // a pod reaches itself through a Service, and the plugin lets it
 	NotSubject     Reason = "not-subject"      // neither end is a pod that policies can select
 	OwnNode        Reason = "own-node"         // between a pod and the node it runs on policies have no say
 	Policies       Reason = "policies"         // the policies of the ends
@@ -85,6 +86,11 @@ const (
 	// OtherProtocol: NetworkPolicy is only defined for TCP, UDP and SCTP. Most
 	// plugins treat other protocols as this answer says.
 	OtherProtocol Note = "other-protocol"
+
+	// HiddenByOwnNode: the policies of a backend would not let the client in. But
+	// the node that translates hides the client, and is the backend's own, which
+	// policies cannot keep out.
+	HiddenByOwnNode Note = "hidden-by-own-node"
 )
 
 // A Side tells how the policies of one end decided a flow.
@@ -243,6 +249,12 @@ func (v Verdict) String() string {
 	if v.Flow.Family == AnyFamily && v.IPv4 != v.IPv6 && v.IPv4 != NoPath && v.IPv6 != NoPath {
 		line(1, "over IPv4 %s, over IPv6 %s", v.IPv4, v.IPv6)
 	}
+	v.reasons(line, v.Flow.From)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// reasons writes why v is as it is. The egress side is that of client.
+func (v Verdict) reasons(line func(int, string, ...any), client Endpoint) {
 	switch v.Reason {
 	case Terminated:
 		line(1, "an end is a pod that has terminated")
@@ -256,6 +268,8 @@ func (v Verdict) String() string {
 		line(1, "no plugin enforces network policies")
 	case Self:
 		line(1, "a pod always reaches itself")
+	case HairpinPasses:
+		line(1, "a pod that reaches itself through a Service is let through")
 	case NotSubject:
 		line(1, "neither end is a pod that network policies can select")
 	case OwnNode, Policies:
@@ -263,7 +277,7 @@ func (v Verdict) String() string {
 			side      Side
 			what, end string
 		}{
-			{v.Egress, "egress", "of " + v.Flow.From.String()},
+			{v.Egress, "egress", "of " + client.String()},
 			{v.Ingress, "ingress", "of " + v.Flow.To.String()},
 		}
 		for _, h := range halves {
@@ -276,7 +290,6 @@ func (v Verdict) String() string {
 	if len(v.DependsOn) > 0 {
 		line(1, "note: plugins differ here; the answer could be another with %s", strings.Join(v.DependsOn, " or "))
 	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // explain writes one end's part of an explanation.
@@ -331,6 +344,8 @@ func (n Note) text() string {
 		return "it is not known whether the pod runs on this node; if it does, the node counts as its own"
 	case GeneratedLabel:
 		return "some selector asks for a label that controllers add to pods, and whose value is not known here"
+	case HiddenByOwnNode:
+		return "the policies would not let the client in, but they see the pod's own node, which they cannot keep out"
 	case OtherProtocol:
 		return "NetworkPolicy is not defined for this protocol; most plugins answer like this"
 	}

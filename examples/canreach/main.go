@@ -1,9 +1,11 @@
 // Canreach tells whether one endpoint of a cluster can reach another, and why.
 //
-//	kubectl get ns,nodes,pods,netpol -A -o yaml | canreach -f - shop/web 203.0.113.9 443
+//	kubectl get ns,nodes,pods,svc,endpointslices,ing,netpol -A -o yaml | canreach -f - shop/web svc:shop/db postgres
 //
-// It exits with 0 if the policies allow the flow, 1 if they deny it and 2 if
-// there is no answer. Without a question it prints who reaches whom on what.
+// It exits with 0 if some path is allowed (with -all, every path), 1 if not, and
+// 2 if there is no answer. Without a question it prints who reaches whom on what.
+// Other questions are FROM dns (can it resolve names), doors POD (how can clients
+// outside get to it), and ingress [SELECTOR] (where do Ingress objects lead).
 package main
 
 import (
@@ -13,14 +15,20 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
 )
 
-const usage = "usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [FROM TO PORT]"
+const usage = `usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [-host NAME=ADDRESS ...] [-all] QUESTION
+where QUESTION is nothing, FROM TO PORT, FROM dns, doors POD, or ingress [SELECTOR]`
+
+// The exit statuses.
+const (
+	yes = iota
+	no
+	noAnswer
+)
 
 var plugins = map[string]reach.Profile{"": {}, "antrea": reach.Antrea(), "calico": reach.Calico(),
 	"cilium": reach.Cilium(), "flannel": reach.Flannel(), "kube-network-policies": reach.KubeNetworkPolicies()}
@@ -28,58 +36,47 @@ var plugins = map[string]reach.Profile{"": {}, "antrea": reach.Antrea(), "calico
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
-	allowed, err := answer(args, stdin, stdout, stderr)
-	switch {
-	case err != nil:
+	status, err := answer(args, stdin, stdout, stderr)
+	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return 2
-	case !allowed:
-		return 1
+		return noAnswer
 	}
-	return 0
+	return status
 }
 
-func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (allowed bool, _ error) {
+func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int, _ error) {
 	var paths []string
+	hosts := make(hostFlag)
 	flags := flag.NewFlagSet("canreach", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("f", "", func(path string) error { paths = append(paths, path); return nil })
+	flags.Func("host", "", hosts.set)
 	plugin := flags.String("plugin", "", "")
+	all := flags.Bool("all", false, "")
 	if err := flags.Parse(args); err != nil {
-		return false, fmt.Errorf("%w\n%s", err, usage)
+		return noAnswer, fmt.Errorf("%w\n%s", err, usage)
 	}
+	words := flags.Args()
 	profile, known := plugins[*plugin]
-	if n := flags.NArg(); !known || len(paths) == 0 || n != 0 && n != 3 {
-		return false, errors.New(usage)
+	question := questionOf(words, *all)
+	if !known || len(paths) == 0 || question == nil {
+		return noAnswer, errors.New(usage)
 	}
 	cluster, err := read(paths, stdin)
 	if err != nil {
-		return false, err
+		return noAnswer, err
 	}
+	cluster.Hosts = hosts
 	g, err := profile.Compile(cluster)
 	if err != nil {
-		return false, err
+		return noAnswer, err
 	}
 	for _, w := range g.Warnings() {
-		if w.Code != "unknown-address" || flags.NArg() == 0 { // the verdict says where that matters
+		if w.Code != "unknown-address" || len(words) == 0 { // the verdict says where that matters
 			fmt.Fprintln(stderr, "warning:", w)
 		}
 	}
-	if flags.NArg() == 0 {
-		return true, printMatrix(stdout, g)
-	}
-	from, errFrom := g.Lookup(flags.Arg(0))
-	to, errTo := g.Lookup(flags.Arg(1))
-	port, errPort := policy.ParsePort(flags.Arg(2))
-	if err := errors.Join(errFrom, errTo, errPort); err != nil {
-		return false, err
-	}
-	if other, err := g.Lookup("replica:" + flags.Arg(1)); err == nil && from == to {
-		to = other // from a workload to itself means from one of its pods to another
-	}
-	v := g.Explain(reach.Flow{From: from, To: to, Port: port})
-	fmt.Fprintln(stdout, v)
-	return v.Allowed, nil
+	return question(stdout, g)
 }
 
 func read(paths []string, stdin io.Reader) (*policy.Cluster, error) {
@@ -99,21 +96,4 @@ func read(paths []string, stdin io.Reader) (*policy.Cluster, error) {
 		return nil, err
 	}
 	return policy.Join(clusters...), nil
-}
-
-func printMatrix(w io.Writer, g *reach.Graph) error {
-	ends := append(g.Pods(), g.Outside()...)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "from \\ to")
-	for _, to := range ends {
-		fmt.Fprintf(t, "\t%v", to)
-	}
-	for _, from := range ends {
-		fmt.Fprintf(t, "\n%v", from)
-		for _, to := range ends {
-			fmt.Fprint(t, "\t", strings.ReplaceAll(g.Ports(from, to).String(), ", ", ","))
-		}
-	}
-	fmt.Fprintln(t)
-	return t.Flush()
 }

@@ -1,0 +1,480 @@
+package reach
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/selector"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// services are the Services as questions see them, by namespace and name.
+type services struct {
+	list       []service
+	clusterIPs map[netip.Addr]int32 // the Service that has each; the first if several claim it
+	doors      map[netip.Addr][]doorRef
+	nodePorts  map[policy.Port][]doorRef
+
+	nodes  [2][]nodeGroup // the nodes that can receive a connection, by family
+	masks  [2][]int32     // the endpoint that each node shows when it hides a client
+	closed bool           // every node is in the input, as far as that can be known
+	routes []*policy.IngressObject
+
+	families flags // of the known addresses of pods and nodes
+}
+
+type service struct {
+	*policy.Service
+	ports    [][]backend // of each of Ports
+	backends []backend   // whatever the port; of a headless Service
+	isDNS    bool
+	noPods   bool // the selector picks no pod at all
+}
+
+// A backend is a usable backend of a Service port.
+type backend struct {
+	end   int32       // -1 if several endpoints have its address
+	addr  netip.Addr  // of an endpoint that an EndpointSlice lists
+	port  policy.Port // zero if the client chooses
+	fams  flags
+	host  int32 // the host that it is local to; -1 for none
+	ready bool  // otherwise it is terminating but still serves
+}
+
+// A doorRef is a door of a Service port, or of all its ports if port is -1.
+type doorRef struct {
+	kind    DoorKind
+	service int32
+	port    int32
+	index   int32 // of the address in its list
+}
+
+// A nodeGroup is nodes that no policy tells apart when they hide a client.
+type nodeGroup struct {
+	class   int32
+	known   bool     // their addresses are
+	count   int32    // how many there are
+	members [2]int32 // hosts: the first two
+}
+
+func (g *Graph) findServices(m *policy.Model) *services {
+	s := &services{
+		list:       make([]service, len(m.Services)),
+		clusterIPs: make(map[netip.Addr]int32),
+		doors:      make(map[netip.Addr][]doorRef),
+		nodePorts:  make(map[policy.Port][]doorRef),
+		closed:     slices.ContainsFunc(m.Nodes, func(n policy.Node) bool { return !n.Mentioned }),
+		routes:     m.Ingresses,
+	}
+	for _, p := range m.Pods {
+		for _, a := range p.Addrs {
+			s.families |= familyOf(a).flag()
+		}
+	}
+	for _, n := range m.Nodes {
+		for _, a := range n.Addrs {
+			s.families |= familyOf(a).flag()
+		}
+	}
+	picked := g.pickBackends(m)
+	for i := range s.list {
+		svc := &s.list[i]
+		svc.Service = m.Services[i]
+		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
+		svc.Labels = nil // they are those of the API object
+		svc.ports = make([][]backend, len(svc.Ports))
+		if svc.HasSelector {
+			g.addPods(svc, picked[i])
+		} else {
+			g.addEndpoints(svc)
+		}
+		s.addDoors(int32(i))
+	}
+	if len(s.list) > 0 {
+		g.groupNodes(s)
+	}
+	return s
+}
+
+// pickBackends returns the pods that the selector of each Service picks.
+func (g *Graph) pickBackends(m *policy.Model) [][]int32 {
+	picked := make([][]int32, len(m.Services))
+	var selectors []selector.Selector
+	var of []int
+	for i, s := range m.Services {
+		if s.HasSelector {
+			selectors, of = append(selectors, s.Selector), append(of, i)
+		}
+	}
+	if len(selectors) == 0 {
+		return picked
+	}
+	// Pods of one namespace and class are picked alike.
+	sets := make([]map[string]string, len(g.labels.sets))
+	for i, ids := range g.labels.sets {
+		sets[i] = g.labels.set(ids)
+	}
+	classes := selector.NewPartition(selectors, sets)
+	type key struct {
+		namespace string
+		class     selector.Class
+	}
+	pods := make(map[key][]int32)
+	perNamespace := make(map[string][]selector.Class)
+	for i := range g.pods {
+		k := key{g.pods[i].Name.Namespace, classes.Class(int(g.labels.of[i]))}
+		if pods[k] == nil {
+			perNamespace[k.namespace] = append(perNamespace[k.namespace], k.class)
+		}
+		pods[k] = append(pods[k], int32(i))
+	}
+	for n, i := range of {
+		namespace := m.Services[i].Name.Namespace
+		for _, c := range perNamespace[namespace] {
+			if classes.In(c, n) {
+				picked[i] = append(picked[i], pods[key{namespace, c}]...)
+			}
+		}
+		slices.Sort(picked[i])
+	}
+	return picked
+}
+
+// addPods adds the backends among the pods that the selector picks.
+func (g *Graph) addPods(s *service, pods []int32) {
+	s.noPods = len(pods) == 0
+	for _, id := range pods {
+		p := &g.pods[id]
+		if p.Terminated || p.Pending && len(p.Addrs) == 0 {
+			continue
+		}
+		b := backend{end: id, fams: g.ends[id].flags & hasBoth, host: g.ends[id].host}
+		b.ready = s.PublishNotReady || p.Ready && !p.Terminating
+		if !b.ready && !p.Ready {
+			continue
+		}
+		s.backends = append(s.backends, b)
+		for i, sp := range s.Ports {
+			if number, ok := targetPort(p, sp); ok {
+				b.port = sp.Port.Protocol.Port(number)
+				s.ports[i] = append(s.ports[i], b)
+			}
+		}
+	}
+}
+
+// targetPort returns the port of a pod that a port of a Service leads to. Other
+// than for policies, the first of the containers that declares a name counts.
+func targetPort(p *policy.Pod, sp policy.ServicePort) (uint16, bool) {
+	if sp.TargetName == "" {
+		return sp.Target, true
+	}
+	for _, cp := range p.Ports {
+		if cp.Name == sp.TargetName && cp.Port.Protocol == sp.Port.Protocol && cp.By != policy.InitContainer {
+			return cp.Port.Number, true
+		}
+	}
+	return 0, false
+}
+
+// addEndpoints adds the backends that EndpointSlices list.
+func (g *Graph) addEndpoints(s *service) {
+	for _, e := range s.Endpoints {
+		b := backend{addr: e.Addr, port: e.Port, fams: familyOf(e.Addr).flag(), host: -1, ready: e.Ready}
+		if !e.Ready && !(e.Serving && e.Terminating) {
+			continue
+		}
+		b.end = g.at1(e.Addr)
+		if e.Node != "" {
+			if id, ok := g.node(e.Node); ok {
+				b.host = id - g.first.node
+			}
+		}
+		for i, sp := range s.Ports {
+			if sp.Name == e.PortName && sp.Port.Protocol == e.Port.Protocol {
+				s.ports[i] = append(s.ports[i], b)
+			}
+		}
+		b.port = policy.Port{}
+		if !slices.Contains(s.backends, b) {
+			s.backends = append(s.backends, b)
+		}
+	}
+}
+
+// at1 returns the endpoint that has address a, or -1 if several have.
+func (g *Graph) at1(a netip.Addr) int32 {
+	switch ids := g.owners()[a]; len(ids) {
+	case 0:
+		return g.first.addr + g.outsideIndex(a)
+	case 1:
+		if id := g.owner(ids[0]); id < g.first.node {
+			return id // the family says which address it is
+		}
+		return ids[0]
+	}
+	return -1
+}
+
+// addDoors enters the doors of a Service where questions by address find them.
+func (s *services) addDoors(i int32) {
+	svc := &s.list[i]
+	for n, a := range svc.ClusterIPs {
+		if _, ok := s.clusterIPs[a]; !ok {
+			s.clusterIPs[a] = i
+		}
+		s.doors[a] = append(s.doors[a], doorRef{ClusterIP, i, -1, int32(n)})
+	}
+	for n, b := range svc.Balancers {
+		if b.Addr.IsValid() {
+			s.doors[b.Addr] = append(s.doors[b.Addr], doorRef{LoadBalancer, i, -1, int32(n)})
+		}
+	}
+	if svc.Kind != policy.Headless && svc.Kind != policy.ExternalName {
+		for n, a := range svc.ExternalIPs {
+			s.doors[a] = append(s.doors[a], doorRef{ExternalIP, i, -1, int32(n)})
+		}
+	}
+	if svc.NodePorts {
+		for n, sp := range svc.Ports {
+			if sp.NodePort != 0 {
+				p := sp.Port.Protocol.Port(sp.NodePort)
+				s.nodePorts[p] = append(s.nodePorts[p], doorRef{NodePort, i, int32(n), 0})
+			}
+		}
+	}
+}
+
+// exposed reports whether a Service has a door that leads outside.
+func (s *service) exposed() bool {
+	return s.NodePorts || s.Kind == policy.LoadBalancer ||
+		len(s.ExternalIPs) > 0 && s.Kind != policy.Headless && s.Kind != policy.ExternalName
+}
+
+// families returns the families of the Service, or none if they are not known.
+func (s *service) families() flags {
+	var known flags
+	for f, fam := range families {
+		if s.Families[f] {
+			known |= fam.flag()
+		}
+	}
+	return known
+}
+
+// portIndex returns the index of a port of the Service, or -1.
+func (s *service) portIndex(p policy.Port) int32 {
+	for i := range s.Ports {
+		if s.Ports[i].Port == p {
+			return int32(i)
+		}
+	}
+	return -1
+}
+
+// groupNodes finds how nodes look when they hide a client.
+func (g *Graph) groupNodes(s *services) {
+	for f, fam := range families {
+		s.masks[f] = make([]int32, len(g.nodes))
+		groups := make(map[[2]int32]int)
+		for i := range g.nodes {
+			host := int32(i)
+			mask := g.first.unknown
+			known := int32(0)
+			for _, a := range g.nodes[i].Addrs {
+				if familyOf(a) == fam {
+					mask, known = g.atAddr(g.first.node+host, a), 1
+					break
+				}
+			}
+			s.masks[f][i] = mask
+			key := [2]int32{g.ends[mask].class[f], known}
+			n, ok := groups[key]
+			if !ok {
+				n = len(s.nodes[f])
+				groups[key] = n
+				s.nodes[f] = append(s.nodes[f], nodeGroup{class: key[0], known: known == 1, members: [2]int32{host, -1}})
+			}
+			ng := &s.nodes[f][n]
+			if ng.count == 1 {
+				ng.members[1] = host
+			}
+			ng.count++
+		}
+	}
+}
+
+// atAddr returns the endpoint that node id is at one of its addresses.
+func (g *Graph) atAddr(id int32, a netip.Addr) int32 {
+	for _, e := range g.owners()[a] {
+		if g.owner(e) == id {
+			return e
+		}
+	}
+	return id
+}
+
+// serviceName returns the text of the i'th Service.
+func (g *Graph) serviceName(i int32) string {
+	return "svc:" + g.services.list[i].Name.String()
+}
+
+// findService returns the index of a Service.
+func (s *services) find(name types.NamespacedName) (int32, bool) {
+	i, ok := slices.BinarySearchFunc(s.list, name, func(svc service, name types.NamespacedName) int {
+		return cmp.Or(cmp.Compare(svc.Name.Namespace, name.Namespace), cmp.Compare(svc.Name.Name, name.Name))
+	})
+	return int32(i), ok
+}
+
+// admit returns an error for each Service that the cluster would not admit.
+func (p Profile) admit(list []*policy.Service) error {
+	if !p.DenyServiceExternalIPs {
+		return nil
+	}
+	var errs []*policy.Error
+	for _, s := range list {
+		if len(s.ExternalIPs) > 0 {
+			errs = append(errs, &policy.Error{
+				Place: s.Place("spec.externalIPs"),
+				Type:  field.ErrorTypeForbidden,
+				Err:   fmt.Errorf("%v: the cluster admits no Service with external IPs (DenyServiceExternalIPs)", s.ExternalIPs),
+			})
+		}
+	}
+	slices.SortStableFunc(errs, func(a, b *policy.Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	var joined []error
+	for _, e := range errs {
+		joined = append(joined, e)
+	}
+	return errors.Join(joined...)
+}
+
+// serviceWarnings returns what is suspicious about Services together with pods,
+// nodes and policies.
+func (g *Graph) serviceWarnings(m *policy.Model) []policy.Warning {
+	var list []policy.Warning
+	warn := func(s *service, code, field, format string, args ...any) {
+		list = append(list, policy.Warning{Place: s.Place(field), Code: code, Text: fmt.Sprintf(format, args...)})
+	}
+	type claim struct {
+		addr netip.Addr
+		port policy.Port
+	}
+	claimed := make(map[claim]int32)
+	for i := range g.services.list {
+		s := &g.services.list[i]
+		claims := func(field string, addr netip.Addr, port policy.Port) {
+			c := claim{addr, port}
+			if first, ok := claimed[c]; !ok {
+				claimed[c] = int32(i)
+			} else if first != int32(i) {
+				at := "every node"
+				if addr.IsValid() {
+					at = addr.String()
+				}
+				warn(s, "claimed-twice", field, "%s claims %s at %s, too", g.serviceName(first), port, at)
+			}
+		}
+		for n, sp := range s.Ports {
+			if sp.NodePort != 0 && s.NodePorts {
+				claims(fmt.Sprintf("spec.ports[%d].nodePort", n), netip.Addr{}, sp.Port.Protocol.Port(sp.NodePort))
+			}
+			for j, a := range s.ClusterIPs {
+				claims(fmt.Sprintf("spec.clusterIPs[%d]", j), a, sp.Port)
+			}
+			for j, a := range s.ExternalIPs {
+				claims(fmt.Sprintf("spec.externalIPs[%d]", j), a, sp.Port)
+			}
+			for j, b := range s.Balancers {
+				if b.Addr.IsValid() {
+					claims(fmt.Sprintf("status.loadBalancer.ingress[%d]", j), b.Addr, sp.Port)
+				}
+			}
+		}
+		for j, a := range s.ExternalIPs {
+			if use := g.useOf(m, int32(i), a); use != "" {
+				warn(s, "external-ip-in-use", fmt.Sprintf("spec.externalIPs[%d]", j), "%s %s: connections to it on the ports of this Service may end here or there", a, use)
+			}
+		}
+		if backend, port, ok := g.openedByOwnNode(s); ok {
+			warn(s, "own-node-opens", "spec.externalTrafficPolicy",
+				"clients outside that the policies of %s keep out reach it on %s all the same, by way of its own node, which hides them", backend, port)
+		}
+	}
+	return list
+}
+
+// useOf tells who else uses an external IP of a Service, or "".
+func (g *Graph) useOf(m *policy.Model, service int32, a netip.Addr) string {
+	if ids := g.owners()[a]; len(ids) > 0 {
+		return "is the address of " + g.fullName(g.owner(ids[0]))
+	}
+	for _, ref := range g.services.doors[a] {
+		if ref.service != service {
+			return "is an address of " + g.serviceName(ref.service)
+		}
+	}
+	switch {
+	case m.ServiceCIDRs.Contains(a):
+		return "is in the range of the Services"
+	case m.PodCIDRs.Contains(a):
+		return "is in the range of the pods"
+	}
+	return ""
+}
+
+// openedByOwnNode returns a backend of s that clients outside reach only because
+// the node that hides them is its own.
+func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
+	hides := !s.ExternalLocal
+	switch g.profile.ServiceSNAT {
+	case SNATNever:
+		hides = false
+	case SNATAlways:
+		hides = true
+	}
+	if !hides || !s.exposed() {
+		return Endpoint{}, policy.Port{}, false
+	}
+	for _, backends := range s.ports {
+		for _, b := range backends {
+			if b.end < 0 || b.end >= g.first.node || g.ends[b.end].flags&isNode != 0 {
+				continue
+			}
+			row := g.row(g.ends[b.end].ingress, key(b.port))
+			for id := g.first.addr; id < int32(len(g.ends)); id++ {
+				fam := g.ends[id].flags & b.fams
+				if known := s.families(); known != 0 {
+					fam &= known
+				}
+				if fam != 0 && !g.bit(row, g.ends[id].class[0]) && g.comesIn(s, id) {
+					return Endpoint{g, b.end}, b.port, true
+				}
+			}
+		}
+	}
+	return Endpoint{}, policy.Port{}, false
+}
+
+// comesIn reports whether a door of s that nodes translate takes connections
+// from an endpoint outside.
+func (g *Graph) comesIn(s *service, client int32) bool {
+	if s.NodePorts || len(s.ExternalIPs) > 0 {
+		return true
+	}
+	direct := len(s.Balancers) == 0 || slices.ContainsFunc(s.Balancers, func(b policy.Balancer) bool { return !b.Proxied })
+	a := g.samples()[client-g.first.addr]
+	if !direct || !a.IsValid() {
+		return false
+	}
+	f := familyOf(a).index()
+	return !s.HasRanges[f] || s.SourceRanges[f].Contains(a)
+}

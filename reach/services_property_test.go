@@ -1,0 +1,612 @@
+package reach_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/polreach/polreach/policy"
+	"github.com/polreach/polreach/reach"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"pgregory.net/rapid"
+)
+
+// An outcomeSample counts the answers that a property saw.
+type outcomeSample map[reach.Outcome]int
+
+// check fails if the sample lacks one of those that there are.
+func (o outcomeSample) check(t *testing.T, want ...reach.Outcome) {
+	t.Helper()
+	t.Log(o)
+	for _, outcome := range want {
+		assert.Positive(t, o[outcome], "%s is not in the sample", outcome)
+	}
+}
+
+// ask returns the connection that q is in g.
+func (q connecting) ask(g *reach.Graph) reach.Connection {
+	return reach.Connection{From: g.MustLookup(q.from), To: g.MustTarget(q.to), Port: q.port, Family: q.fam, Balancer: q.balancer}
+}
+
+// Reaches, the Outcome of Trace and that of the naive evaluator are equal, and
+// Trace has the paths of the naive evaluator, those by nodes that no policy
+// tells apart as one.
+func TestPropertyTraceNaive(t *testing.T) {
+	seen := outcomeSample{}
+	rapid.Check(t, func(t *rapid.T) { checkTrace(t, seen) })
+	seen.check(t, allOutcomes...)
+}
+
+// FuzzTraceNaive lets the fuzzer look for clusters that break the property.
+func FuzzTraceNaive(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { checkTrace(t, outcomeSample{}) }))
+}
+
+func checkTrace(t *rapid.T, seen outcomeSample) {
+	c, p := genServiceCluster(t), genServiceProfile(t)
+	g, n := compile(t, p, c), newNaive(c, p)
+	for range 24 {
+		q := genConnection(t, c, n)
+		if !q.asked(n) {
+			continue
+		}
+		connection := q.ask(g)
+		want, got := n.trace(q.from, q.to, q.port, q.fam, q.balancer), g.Trace(connection)
+		seen[want.outcome]++
+		if o := g.Reaches(connection); o != want.outcome || got.Outcome != want.outcome {
+			t.Fatalf("%+v, profile %+v: naive %s, Reaches %s, Trace %s\nnaive paths:\n%v\n%v", q, p, want.outcome, o, got.Outcome, listOfPaths(want), got)
+		}
+		if o := sumOf(got.Paths); o != got.Outcome {
+			t.Fatalf("%+v: the paths come to %s, not %s\n%v", q, o, got.Outcome, got)
+		}
+		if err := samePaths(g, n, q, want, got); err != nil {
+			t.Fatalf("%+v, profile %+v: %v\n%v\n%v", q, p, err, listOfPaths(want), got)
+		}
+	}
+}
+
+func listOfPaths(trace naiveTrace) string {
+	var b strings.Builder
+	for _, p := range trace.paths {
+		fmt.Fprintf(&b, "%s %s %v over %v, allowed %v\n", p.door, p.addr, p, p.fam, p.allowed)
+	}
+	return b.String()
+}
+
+// sumOf is what the paths come to (SEM-281).
+func sumOf(paths []reach.Path) reach.Outcome {
+	count := map[reach.Outcome]int{}
+	for _, p := range paths {
+		switch {
+		case p.Stop != "":
+			count[p.Stop]++
+		case p.Verdict.Allowed:
+			count[reach.All]++
+		default:
+			count[reach.None]++
+		}
+	}
+	if count[reach.All] > 0 && count[reach.None]+count[reach.Unknown] > 0 {
+		return reach.Some
+	}
+	for _, o := range []reach.Outcome{reach.All, reach.Unknown, reach.None, reach.OutsideSourceRanges, reach.NoLocalEndpoints,
+		reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.NotExposed} {
+		if count[o] > 0 {
+			return o
+		}
+	}
+	return ""
+}
+
+// A pathKey is what tells paths to backends apart, but for the families and the
+// nodes.
+type pathKey struct {
+	door    reach.DoorKind
+	service string
+	addr    netip.Addr
+	backend string
+	port    policy.Port
+	hidden  bool
+	out     string // where the policies of the client see it connect to, if it has any
+	outPort policy.Port
+	allowed bool
+}
+
+// samePaths tells how the paths that the policies decide differ, each by each
+// node. A path of no family is one of every family that there is.
+func samePaths(g *reach.Graph, n *naive, q connecting, naive naiveTrace, trace reach.Trace) error {
+	want, got := map[pathKey]map[reach.Family]int{}, map[pathKey]map[reach.Family]int{}
+	count := func(m map[pathKey]map[reach.Family]int, k pathKey, fam reach.Family, by int) {
+		if m[k] == nil {
+			m[k] = map[reach.Family]int{}
+		}
+		m[k][fam] += by
+	}
+	policed, isNode := n.end(q.from).policed, n.end(q.from).isNode
+	for _, p := range naive.paths {
+		if p.stop != "" || p.backend == "any" {
+			continue
+		}
+		if p.door == reach.ClusterIP {
+			p.addr = netip.Addr{}
+		}
+		k := pathKey{door: p.door, service: p.service, addr: p.addr, backend: nameOf(g, p.backend), port: p.port, hidden: p.hidden && !isNode, allowed: p.allowed}
+		if policed && p.door != "" && p.egressTo != "service" && k.backend != nameOf(g, q.from) {
+			k.out, k.outPort = nameOf(g, p.egressTo), p.egressAt
+		}
+		count(want, k, p.fam, 1)
+	}
+	for _, p := range trace.Paths {
+		if p.Stop != "" || p.Door.Kind == reach.ExternalName && !p.Door.Addr.IsValid() {
+			continue
+		}
+		if p.Door.Kind == reach.ExternalName {
+			p.Door = reach.Door{} // an address like any other
+		}
+		if p.Door.Kind == reach.NodePort || p.Door.Kind == reach.ClusterIP {
+			p.Door.Addr = netip.Addr{} // the way to ask for it makes no difference
+		}
+		k := pathKey{door: p.Door.Kind, addr: p.Door.Addr, backend: p.Ingress.To.String(), port: p.Ingress.Port, allowed: p.Verdict.Allowed}
+		if p.Door.Kind != "" {
+			k.service = p.Door.Service.String()
+			k.hidden = !isNode && !p.Door.Proxied && p.Ingress.From != trace.Connection.From
+			if policed && k.backend != nameOf(g, q.from) {
+				k.out, k.outPort = p.Egress.To.String(), p.Egress.Port
+			}
+		}
+		fam := p.Family
+		if p.Door.Kind == "" {
+			fam = reach.AnyFamily // it is one flow
+		}
+		count(got, k, fam, max(1, p.Nodes))
+	}
+	for k, by := range got {
+		if want[k] == nil {
+			return fmt.Errorf("naive lacks %+v", k)
+		}
+		for _, fam := range families {
+			is := by[reach.AnyFamily]
+			if fam != reach.AnyFamily {
+				is += by[fam]
+			}
+			if (by[fam] > 0 || want[k][fam] > 0) && is != want[k][fam] && !(fam == reach.AnyFamily && k.door != "") {
+				return fmt.Errorf("%+v: naive has %d over %s, and Trace %d", k, want[k][fam], fam, is)
+			}
+		}
+	}
+	for k := range want {
+		if got[k] == nil {
+			return fmt.Errorf("Trace lacks %+v", k)
+		}
+	}
+	return nil
+}
+
+// nameOf returns what g calls an end.
+func nameOf(g *reach.Graph, text string) string {
+	if text == aNode {
+		return text
+	}
+	return g.MustLookup(text).String()
+}
+
+// A Service with one ready backend, and the same port there, answers a pod as
+// that backend does, over each family.
+func TestPropertyOneBackend(t *testing.T) {
+	var seen sample
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genCluster(t), genProfile(t)
+		if len(c.Pods) == 0 {
+			t.Skip("no pod")
+		}
+		pod := pick(t, c.Pods...)
+		pod.Labels = withLabel(maps.Clone(pod.Labels), "only", "this")
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		pod.DeletionTimestamp = nil
+		n := newNaive(c, p)
+		backend := "pod:" + rawNamespace(pod.ObjectMeta) + "/" + pod.Name
+		if isTerminated(pod) || pod.Status.Phase == corev1.PodPending && len(statusAddrs(pod)) == 0 {
+			t.Skip("no backend")
+		}
+		port := genPort(t, c)
+		if !port.Protocol.HasPorts() {
+			t.Skip("no port of a Service")
+		}
+		svc := &corev1.Service{}
+		svc.Name, svc.Namespace = "one", pod.Namespace
+		svc.Spec.Selector = map[string]string{"only": "this"}
+		svc.Spec.IPFamilyPolicy = new(corev1.IPFamilyPolicyRequireDualStack)
+		svc.Spec.Ports = []corev1.ServicePort{{Port: int32(port.Number), Protocol: corev1.Protocol(port.Protocol.String()), TargetPort: pick(t, intstr.FromInt32(0), intstr.FromInt32(int32(port.Number)))}}
+		c.Services = append(c.Services, svc)
+		g := compile(t, p, c)
+		for _, e := range n.known {
+			if e.id == backend || e.dead || !e.policed {
+				continue
+			}
+			for _, fam := range families {
+				f := reach.Flow{From: g.MustLookup(e.id), To: g.MustLookup(backend), Port: port, Family: fam}
+				got := g.Reaches(reach.Connection{From: f.From, To: g.MustTarget("svc:" + rawNamespace(svc.ObjectMeta) + "/one"), Port: port, Family: fam})
+				seen.add(g.Allows(f))
+				if got.Reachable() != g.Allows(f) {
+					t.Fatalf("%v: the Service says %s, the backend %v", f, got, g.Allows(f))
+				}
+			}
+		}
+	})
+	seen.check(t)
+}
+
+// A backend more does not make a Service unreachable that was reachable, unless
+// pods that terminate stood in for it.
+func TestPropertyAddBackend(t *testing.T) {
+	reachable := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		n := newNaive(c, p)
+		var services []*corev1.Service
+		for _, svc := range c.Services {
+			if len(svc.Spec.Selector) > 0 && len(n.familiesOf(svc)) > 0 {
+				services = append(services, svc)
+			}
+		}
+		if len(services) == 0 {
+			t.Skip("no Service with a selector")
+		}
+		svc := pick(t, services...)
+		for _, pod := range c.Pods {
+			if pod.DeletionTimestamp != nil {
+				pod.DeletionTimestamp = nil
+			}
+		}
+		pod := &corev1.Pod{}
+		pod.Name, pod.Namespace, pod.Labels = "more", svc.Namespace, maps.Clone(svc.Spec.Selector)
+		pod.Spec.NodeName = "n1"
+		pod.Status.PodIP = "10.0.0.200"
+		d := *c
+		d.Pods = append(slices.Clone(c.Pods), pod)
+		g, h := compile(t, p, c), compile(t, p, &d)
+		for _, from := range append(n.ends(), "203.0.113.9") {
+			if strings.HasPrefix(from, "node") {
+				continue // the pod can change what is known of nodes
+			}
+			for _, sp := range svc.Spec.Ports {
+				ask := func(g *reach.Graph) reach.Connection {
+					return reach.Connection{From: g.MustLookup(from), To: g.MustTarget("svc:" + rawNamespace(svc.ObjectMeta) + "/" + svc.Name), Port: rawPort(sp, sp.Port)}
+				}
+				before, after := g.Reaches(ask(g)), h.Reaches(ask(h))
+				if !before.Reachable() {
+					continue
+				}
+				reachable++
+				if !after.Reachable() {
+					t.Fatalf("%s became %s\n%v\n%v", before, after, g.Trace(ask(g)), h.Trace(ask(h)))
+				}
+			}
+		}
+	})
+	require.NotZero(t, reachable)
+}
+
+// Shuffling the input changes no trace, no exposure, no route and no list.
+func TestPropertyShuffleServices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		seed := rapid.Uint64().Draw(t, "seed")
+		d := shuffled(c, seed)
+		r := rand.New(rand.NewPCG(seed, 1))
+		d.Endpoints, d.Ingresses = shuffle(r, c.Endpoints), shuffle(r, c.Ingresses)
+		g, h, n := compile(t, p, c), compile(t, p, d), newNaive(c, p)
+		if a, b := servedListing(g), servedListing(h); a != b {
+			t.Fatalf("lists differ:\n%s\n%s", a, b)
+		}
+		for range 8 {
+			if q := genConnection(t, c, n); q.asked(n) {
+				if a, b := g.Trace(q.ask(g)), h.Trace(q.ask(h)); a.String() != b.String() {
+					t.Fatalf("before: %v\nafter: %v", a, b)
+				}
+			}
+		}
+	})
+}
+
+func servedListing(g *reach.Graph) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, g.Warnings(), g.DNSServers())
+	for _, s := range g.Services() {
+		fmt.Fprintln(&b, s)
+	}
+	for _, e := range g.Pods() {
+		for _, x := range g.Exposures(e) {
+			fmt.Fprintln(&b, x)
+		}
+	}
+	for _, r := range g.Routes(g.Pods()...) {
+		fmt.Fprintln(&b, r)
+	}
+	return b.String()
+}
+
+// A Target that prints as a text is found again by that text.
+func TestPropertyTargetString(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := genServiceCluster(t)
+		g, n := compile(t, reach.Profile{}, c), newNaive(c, reach.Profile{})
+		texts := slices.Concat(serviceHosts, n.ends())
+		for _, svc := range c.Services {
+			texts = append(texts, "svc:"+rawNamespace(svc.ObjectMeta)+"/"+svc.Name, strings.ToUpper(svc.Name)+"."+rawNamespace(svc.ObjectMeta)+".svc.")
+		}
+		for _, a := range serviceAddrsOf(c) {
+			texts = append(texts, a.String())
+		}
+		for _, text := range texts {
+			if !n.names(text) {
+				if target, err := g.Target(text); err == nil {
+					t.Fatalf("%q should name nothing, and names %v", text, target)
+				}
+				continue
+			}
+			target := g.MustTarget(text)
+			again, err := g.Target(target.String())
+			if err != nil || again != target {
+				t.Fatalf("%q is %v, which is %v, %v", text, target, again, err)
+			}
+		}
+	})
+}
+
+// Exposures are the doors that the naive evaluator knows, and let in those of a
+// sample of addresses that it lets in.
+func TestPropertyExposures(t *testing.T) {
+	in, unknown, ownNode := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		g, n := compile(t, p, c), newNaive(c, p)
+		var sample []netip.Addr
+		for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
+			for _, a := range n.anyOutside(fam) {
+				if !slices.Contains(serviceAddrsOf(c), a) && len(sample) < 24 {
+					sample = append(sample, a)
+				}
+			}
+		}
+		for _, svc := range c.Services {
+			for _, text := range svc.Spec.LoadBalancerSourceRanges {
+				prefix := netip.PrefixFrom(rawCIDR(strings.TrimSpace(text)))
+				for _, a := range []netip.Addr{prefix.Masked().Addr(), prefix.Masked().Addr().Next(), lastOf(prefix)} {
+					if !n.isOwned(a) && !slices.Contains(sample, a) {
+						sample = append(sample, a)
+					}
+				}
+			}
+		}
+		for _, e := range n.known {
+			if e.dead || strings.HasPrefix(e.id, "replica:") {
+				continue
+			}
+			want := map[string]naiveExposure{}
+			for _, x := range n.exposures(e.id, sample) {
+				both := want[x.key()]
+				x.in, x.unknown = append(both.in, x.in...), append(both.unknown, x.unknown...)
+				x.ownNode = x.ownNode || both.ownNode
+				want[x.key()] = x
+			}
+			got := map[string]reach.Exposure{}
+			for _, x := range g.Exposures(g.MustLookup(e.id)) {
+				key := naiveExposure{service: x.Door.Service.String(), kind: x.Door.Kind, addr: x.Door.Addr, at: x.Door.Port,
+					port: x.Port, proxied: x.Door.Proxied}.key()
+				got[key] = x
+			}
+			if a, b := slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)); !slices.Equal(a, b) {
+				t.Fatalf("%s: naive has the doors\n%s\nand Exposures\n%s", e.id, strings.Join(a, "\n"), strings.Join(b, "\n"))
+			}
+			for key, w := range want {
+				x := got[key]
+				for _, a := range sample {
+					if x.Clients.Contains(a) != slices.Contains(w.in, a) || x.Unknown.Contains(a) != slices.Contains(w.unknown, a) {
+						t.Fatalf("%s, %s, %s: in %v, unknown %v; naive %v, %v\n%v", e.id, key, a, x.Clients.Contains(a), x.Unknown.Contains(a),
+							slices.Contains(w.in, a), slices.Contains(w.unknown, a), x)
+					}
+				}
+				if x.OwnNode != w.ownNode {
+					t.Fatalf("%s, %s: own node %v, naive %v\n%v", e.id, key, x.OwnNode, w.ownNode, x)
+				}
+				in, unknown = in+len(w.in), unknown+len(w.unknown)
+				if w.ownNode {
+					ownNode++
+				}
+			}
+		}
+	})
+	require.NotZero(t, in)
+	require.NotZero(t, unknown)
+	require.NotZero(t, ownNode)
+}
+
+// The servers that resolve names, and whether a client can ask them, are those
+// of the naive evaluator.
+func TestPropertyDNS(t *testing.T) {
+	var seen sample
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		g, n := compile(t, p, c), newNaive(c, p)
+		want := n.dnsServers()
+		var got []string
+		for _, target := range g.DNSServers() {
+			got = append(got, target.String())
+		}
+		var known []string
+		for _, text := range want {
+			known = append(known, g.MustTarget(text).String())
+		}
+		slices.Sort(got)
+		slices.Sort(known)
+		if !slices.Equal(got, known) {
+			t.Fatalf("servers %v, naive %v", got, known)
+		}
+		for _, from := range n.ends() {
+			dns, err := g.DNS(g.MustLookup(from))
+			if len(want) == 0 {
+				if err == nil {
+					t.Fatal("no error without servers")
+				}
+				continue
+			}
+			_, _, resolves := n.dns(from, want)
+			seen.add(resolves)
+			if err != nil || dns.Resolves() != resolves {
+				t.Fatalf("%s: resolves %v, naive %v, %v", from, dns, resolves, err)
+			}
+		}
+	})
+	seen.check(t)
+}
+
+// Routes are those of the naive evaluator, with the same outcomes.
+func TestPropertyRoutes(t *testing.T) {
+	faults, seen := 0, outcomeSample{}
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		g, n := compile(t, p, c), newNaive(c, p)
+		var controllers []string
+		var ends []reach.Endpoint
+		for _, e := range n.known {
+			if len(ends) < 3 && !e.dead {
+				controllers, ends = append(controllers, e.id), append(ends, g.MustLookup(e.id))
+			}
+		}
+		want, got := n.routes(controllers...), g.Routes(ends...)
+		if len(want) != len(got) {
+			t.Fatalf("%d routes, naive %d: %v\n%+v", len(got), len(want), got, want)
+		}
+		for i, w := range want {
+			r := got[i]
+			var outcomes []reach.Outcome
+			for _, trace := range r.Traces {
+				outcomes = append(outcomes, trace.Outcome)
+				seen[trace.Outcome]++
+			}
+			if r.Host != w.host || r.Path != w.path || r.Port != w.port || (r.Fault != "") != w.fault || !slices.Equal(outcomes, w.outcomes) {
+				t.Fatalf("route %+v, naive %+v", r, w)
+			}
+			if w.fault {
+				faults++
+			}
+		}
+	})
+	require.NotZero(t, faults)
+	seen.check(t, reach.All, reach.None, reach.NoEndpoints)
+}
+
+// A field is in DependsOn of a Trace exactly if some other value of it turns the
+// outcome.
+func TestPropertyTraceDependsOn(t *testing.T) {
+	depends := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		c := genServiceCluster(t)
+		g, n := compile(t, reach.Profile{}, c), newNaive(c, reach.Profile{})
+		q := genConnection(t, c, n)
+		if !q.asked(n) {
+			t.Skip("not one end")
+		}
+		trace := g.Trace(q.ask(g))
+		for field, others := range map[string][]reach.Profile{
+			"IPBlockSkipsPods":       {{IPBlockSkipsPods: true}},
+			"IPBlockSkipsNodes":      {{IPBlockSkipsNodes: true}},
+			"HostNetworkAsPods":      {{HostNetworkAsPods: true}},
+			"EgressToOwnNodeAllowed": {{EgressToOwnNodeAllowed: true}},
+			"EndPortIgnored":         {{EndPortIgnored: true}},
+			"SCTP":                   {{SCTP: reach.SCTPDropped}, {SCTP: reach.SCTPBypasses}},
+			"NamedPorts":             {{NamedPorts: reach.NamedPortsOfContainers}, {NamedPorts: reach.NamedPortsOfAllContainers}},
+			"NamedPortFirst":         {{NamedPortFirst: true}},
+			"Hairpin":                {{Hairpin: reach.HairpinMasqueraded}, {Hairpin: reach.HairpinPoliced}},
+			"ServiceSNAT":            {{ServiceSNAT: reach.SNATNever}, {ServiceSNAT: reach.SNATAlways}},
+		} {
+			want := slices.ContainsFunc(others, func(p reach.Profile) bool {
+				other := newNaive(c, p)
+				if !q.asked(other) {
+					t.Skip("an address that belongs to several ends of the other profile")
+				}
+				return other.trace(q.from, q.to, q.port, q.fam, q.balancer).outcome != trace.Outcome
+			})
+			if got := slices.Contains(trace.DependsOn, field); got != want {
+				t.Fatalf("%+v depends on %s: got %v, want %v\n%v", q, field, got, want, trace)
+			}
+			if want {
+				depends[field]++
+			}
+		}
+	})
+	require.NotEmpty(t, depends, "no outcome in the sample depends on the profile")
+	t.Log(depends)
+}
+
+// TestSampleReachesEveryServiceRule checks that the draws of
+// TestPropertyTraceNaive reach every outcome and every rule of part 12 in
+// several clusters.
+func TestSampleReachesEveryServiceRule(t *testing.T) {
+	const clusters, enough = 400, 3
+	type drawing struct {
+		c         *policy.Cluster
+		p         reach.Profile
+		questions []connecting
+	}
+	drawings := rapid.Custom(func(t *rapid.T) drawing {
+		d := drawing{c: genServiceCluster(t), p: genServiceProfile(t)}
+		n := newNaive(d.c, d.p)
+		for range 24 {
+			if q := genConnection(t, d.c, n); q.asked(n) {
+				d.questions = append(d.questions, q)
+			}
+		}
+		return d
+	})
+	reached, seen := map[string]int{}, outcomeSample{}
+	for i := range clusters {
+		d := drawings.Example(i)
+		n := newNotingNaive(d.c, d.p)
+		for _, q := range d.questions {
+			seen[n.trace(q.from, q.to, q.port, q.fam, q.balancer).outcome]++
+		}
+		for _, e := range n.known {
+			n.exposures(e.id, addrsOfTexts("203.0.113.9", "2001:db8::9"))
+			n.dns(e.id, n.dnsServers())
+			n.routes(e.id)
+		}
+		for _, rule := range slices.Compact(slices.Sorted(slices.Values(n.notes))) {
+			reached[rule]++
+		}
+	}
+	seen.check(t, allOutcomes...)
+	for _, o := range allOutcomes {
+		assert.GreaterOrEqual(t, seen[o], 10, "%s", o)
+	}
+
+	text, err := os.ReadFile("semantics.md")
+	require.NoError(t, err)
+	_, part, ok := strings.Cut(string(text), "\n## 12. ")
+	require.True(t, ok)
+	part, _, ok = strings.Cut(part, "\n## 13. ")
+	require.True(t, ok)
+	var rules []string
+	for line := range strings.Lines(part) {
+		if strings.HasPrefix(line, "**SEM-") {
+			rules = append(rules, ruleNumber.FindString(line))
+		}
+	}
+	require.Greater(t, len(rules), 40)
+	for _, rule := range append(rules, "SEM-201") {
+		if why, exempt := exemptServiceRules[rule]; exempt {
+			assert.Zero(t, reached[rule], "%s is reached, but exempt: %s", rule, why)
+		} else {
+			assert.GreaterOrEqual(t, reached[rule], enough, "clusters that reach %s", rule)
+		}
+	}
+}

@@ -1,0 +1,1055 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/polreach/polreach/cidr"
+	"github.com/polreach/polreach/policy"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// This file finds the ways that a connection can take through Services. It asks
+// no policy; both Reaches and Trace judge what it finds.
+
+// A hop is one way: to a backend over one family, or to where it ends before.
+type hop struct {
+	kind   hopKind
+	door   Door
+	family Family
+	sure   bool // the Service has the family; else it has this one or the other
+
+	node  int32 // the node that translates, -1 if that is of no importance
+	nodes int32 // how many nodes it stands for
+
+	client  int32
+	outTo   int32 // what the policies of the client see
+	outAddr netip.Addr
+	outPort policy.Port
+	source  int32 // whom the policies of the backend see
+	hidden  bool  // the source is how node looks, and not the client
+	backend int32
+	port    policy.Port
+
+	// anySource: source stands for all there are, since it is not known.
+	// anyDestination: outTo likewise, and there is no backend to be judged.
+	anySource, anyDestination bool
+
+	self bool // of a template: the client has been its own backend
+
+	stop    Outcome
+	missing missing
+}
+
+type hopKind uint8
+
+const (
+	plainHop      hopKind = iota // no translation: a flow as any other
+	translatedHop                // client and backend may see different addresses
+	hairpinHop                   // from a pod through a Service to itself
+	stopHop
+)
+
+// missing is what the input lacks.
+type missing struct {
+	what missingKind
+	id   int32 // of an endpoint, or of a Service
+	text string
+}
+
+type missingKind uint8
+
+const (
+	nothingMissing  missingKind = iota
+	missingNode                 // of endpoint id
+	missingAddr                 // of endpoint id
+	missingBalancer             // the address that it connects from
+	missingHost                 // the addresses of the name in text
+	missingLoop                 // where the alias of Service id ends
+	missingFamily               // of Service id
+	missingOwner                // which endpoint has the address in text
+	missingRanges               // whether the ranges of Service id hold the client
+	missingFilter               // whether the balancer of Service id heeds them
+	missingPods                 // the pods of Service id
+	missingService              // the Service in text
+)
+
+// A walk goes all ways of one connection.
+type walk struct {
+	g       *Graph
+	profile *Profile
+	c       Connection
+	yield   func(hop)
+	sum     tally // if yield is nil, what a glance at each hop tells
+
+	outside bool // the client is no endpoint of the cluster
+	isNode  bool // the client is a node or counts as one
+	host    int32
+	ownOnly bool // over this family, it reaches only what is on its own node
+	localTo bool // only backends on the host of the client count
+	aliases int  // followed so far
+	alias   Door // the last of them
+	hop     hop  // the next one, as far as it is known
+}
+
+// walk calls yield with every hop of c under a profile, in a fixed order.
+func (g *Graph) walk(p *Profile, c Connection, yield func(hop)) {
+	w := g.newWalk(p, c, yield)
+	w.target()
+}
+
+// send passes a hop on. It is passed by value, since what a pointer goes to is
+// allocated.
+func (w *walk) send(h *hop) {
+	if w.yield == nil {
+		w.sum.add(h, w.g.glance(h))
+		return
+	}
+	w.yield(*h)
+}
+
+// target goes to what the connection names.
+func (w *walk) target() {
+	g, to := w.g, w.c.To
+	if pod := g.pod(w.c.From.id); pod != nil && pod.Terminated {
+		w.stop(Gone, missing{})
+		return
+	}
+	switch to.kind {
+	case endpointTarget:
+		w.endpoint(to.id)
+	case addrTarget:
+		w.addr(to.addr)
+	case serviceTarget:
+		w.service(to.id)
+	case hostTarget:
+		for _, a := range g.hosts[g.names[to.id]] {
+			w.addr(a)
+		}
+	}
+}
+
+func (g *Graph) newWalk(p *Profile, c Connection, yield func(hop)) walk {
+	w := walk{g: g, profile: p, c: c, yield: yield, host: g.ends[c.From.id].host}
+	pod := g.pod(c.From.id)
+	switch kind, i := g.kind(c.From.id); {
+	case pod != nil:
+		w.isNode = p.isNode(pod)
+	case kind == outsideEnd, kind == unknownEnd && i == 1:
+		w.outside = true
+	default:
+		w.isNode = true
+	}
+	w.hop = hop{client: c.From.id, node: -1, outPort: c.Port, port: c.Port, sure: true}
+	return w
+}
+
+// walkDoors is walk for a client outside and all doors of one Service port.
+func (g *Graph) walkDoors(c Connection, service, port int32, yield func(hop)) {
+	w := g.newWalk(&g.profile, c, yield)
+	w.doorsOf(service, port)
+}
+
+// walkBackends is walk for a client that connects to the backends of a Service
+// port themselves.
+func (g *Graph) walkBackends(p *Profile, c Connection, service, port int32, yield func(hop)) {
+	w := g.newWalk(p, c, yield)
+	if pod := g.pod(w.c.From.id); pod != nil && pod.Terminated {
+		w.stop(Gone, missing{})
+		return
+	}
+	backends := g.services.list[service].ports[port]
+	w.families(service, backends, hasBoth, func(fam Family) {
+		w.usable(backends, fam, func(b *backend) {
+			if !w.ambiguous(b) {
+				w.each(b, func(end int32) { w.direct(b, end) })
+			}
+		})
+	})
+}
+
+// direct goes to a backend, as one of its endpoints, without translation.
+func (w *walk) direct(b *backend, end int32) {
+	if w.ownOnly && w.g.ends[end].host != w.host {
+		w.stop(NoFamily, missing{})
+		return
+	}
+	h := w.hop
+	h.kind, h.outTo, h.backend, h.source = plainHop, end, end, h.client
+	if b.port.Valid() {
+		h.outPort, h.port = b.port, b.port
+	}
+	w.emit(&h)
+}
+
+// stop ends a way.
+func (w *walk) stop(why Outcome, m missing) {
+	h := w.hop
+	h.kind, h.stop, h.missing = stopHop, why, m
+	w.send(&h)
+}
+
+// endpoint goes to an endpoint of the cluster, or a class of addresses outside.
+func (w *walk) endpoint(id int32) {
+	plain := true
+	if kind, _ := w.g.kind(id); kind != outsideEnd {
+		addrs := w.g.knownAddrs(id)
+		seen := 0
+		for _, a := range addrs {
+			if w.doorsAt(a) {
+				seen++
+			}
+		}
+		plain = seen == 0 || seen < len(addrs)
+	}
+	if plain && !w.nodePorts(id) {
+		w.plain(id)
+	}
+}
+
+// addr goes to an address.
+func (w *walk) addr(a netip.Addr) {
+	if w.doorsAt(a) {
+		return
+	}
+	id := w.g.at1(a)
+	if ids := w.g.owners()[a]; len(ids) == 1 {
+		id = ids[0]
+	}
+	if id < 0 {
+		w.stop(Unknown, missing{what: missingOwner, text: a.String()})
+		return
+	}
+	if !w.nodePorts(id) {
+		w.plain(id)
+	}
+}
+
+// plain goes to an endpoint as it is.
+func (w *walk) plain(id int32) {
+	h := w.hop
+	h.kind, h.family = plainHop, w.c.Family
+	h.outTo, h.backend, h.source = id, id, h.client
+	h.door = w.alias
+	w.send(&h)
+}
+
+// doorsAt goes through the doors at an address. It reports whether there are
+// any for the port, or the address is a ClusterIP.
+func (w *walk) doorsAt(a netip.Addr) (found bool) {
+	shared := false
+	for _, ref := range w.g.services.doors[a] {
+		s := &w.g.services.list[ref.service]
+		port := s.portIndex(w.c.Port)
+		if port < 0 && ref.kind != ClusterIP {
+			continue // other ports of such an address are not the cluster's
+		}
+		found = true
+		shared = shared || ref.kind == ExternalIP
+		w.hop.door = Door{Kind: ref.kind, Service: s.Name, Addr: a, Port: w.c.Port}
+		fams := familyOf(a).flag()
+		switch {
+		case port < 0:
+			w.stop(NoServicePort, missing{})
+		case ref.kind == ClusterIP:
+			w.clusterIP(ref.service, port, fams)
+		case ref.kind == LoadBalancer:
+			w.hop.door.Proxied = s.Balancers[ref.index].Proxied
+			w.balancer(ref.service, port, fams)
+		default:
+			w.anyNode(ref.service, port, fams)
+		}
+		w.hop.door = Door{}
+	}
+	// A pod or node that has an external IP may get the connection all the same.
+	if id := w.g.at1(a); shared && id >= 0 && id < w.g.first.addr {
+		w.plain(id)
+	}
+	return found
+}
+
+// nodePorts goes through the node ports of an endpoint that has the addresses
+// of a node. It reports whether there are any for the port.
+func (w *walk) nodePorts(id int32) (found bool) {
+	refs := w.g.services.nodePorts[w.c.Port]
+	if len(refs) == 0 {
+		return false
+	}
+	node := w.g.owner(id)
+	if pod := w.g.pod(id); pod != nil {
+		if !pod.HostNetwork {
+			return false
+		}
+		node = w.g.nodeOf(id)
+	} else if node < w.g.first.node || node > w.g.first.unknown {
+		return false
+	}
+	for _, ref := range refs {
+		s := &w.g.services.list[ref.service]
+		w.hop.door = Door{Kind: NodePort, Service: s.Name, Port: w.c.Port}
+		if addrs := w.g.knownAddrs(id); len(addrs) == 1 {
+			w.hop.door.Addr = addrs[0]
+		}
+		w.nodePort(ref.service, ref.port, id, node)
+		w.hop.door = Door{}
+	}
+	return true
+}
+
+// service goes to a Service by name.
+func (w *walk) service(i int32) {
+	s := &w.g.services.list[i]
+	if w.outside {
+		w.fromOutside(i)
+		return
+	}
+	switch s.Kind {
+	case policy.ExternalName:
+		w.follow(i)
+		return
+	case policy.Headless:
+		w.hop.door = Door{Kind: Headless, Service: s.Name, Port: w.c.Port}
+		w.headless(i)
+	default:
+		w.hop.door = Door{Kind: ClusterIP, Service: s.Name, Port: w.c.Port}
+		if port := s.portIndex(w.c.Port); port < 0 {
+			w.stop(NoServicePort, missing{})
+		} else {
+			w.clusterIP(i, port, hasBoth)
+		}
+	}
+	w.hop.door = Door{}
+}
+
+// follow goes where the alias of a Service leads.
+func (w *walk) follow(i int32) {
+	s := &w.g.services.list[i]
+	w.alias = Door{Kind: ExternalName, Service: s.Name, Port: w.c.Port}
+	w.hop.door = w.alias
+	if w.aliases++; w.aliases > len(w.g.services.list) {
+		w.stop(Unknown, missing{what: missingLoop, id: i})
+		return
+	}
+	if name, ok := serviceOfDNS(s.Alias); ok {
+		if next, ok := w.g.services.find(name); ok {
+			w.service(next)
+			return
+		}
+	}
+	if addrs := w.g.hosts[s.Alias]; len(addrs) > 0 {
+		for _, a := range addrs {
+			w.alias.Addr = a
+			w.addr(a)
+		}
+		return
+	}
+	if name, ok := serviceOfDNS(s.Alias); ok {
+		w.stop(Unknown, missing{what: missingService, text: "svc:" + name.String()})
+		return
+	}
+	h := w.hop
+	h.kind, h.family = translatedHop, w.c.Family
+	h.outTo, h.anyDestination = w.g.first.unknown+1, true
+	h.source, h.backend = h.client, h.outTo
+	h.missing = missing{what: missingHost, text: s.Alias}
+	w.send(&h)
+}
+
+// serviceOfDNS returns the Service that a DNS name of the cluster means, which
+// is in lower case and without final dot.
+func serviceOfDNS(name string) (types.NamespacedName, bool) {
+	labels := strings.Split(strings.TrimSuffix(name, ".cluster.local"), ".")
+	if len(labels) != 3 || labels[2] != "svc" {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: labels[1], Name: labels[0]}, true
+}
+
+// fromOutside goes through all doors of a Service that lead outside.
+func (w *walk) fromOutside(i int32) {
+	s := &w.g.services.list[i]
+	if !s.exposed() {
+		w.hop.door = Door{Service: s.Name}
+		w.stop(NotExposed, missing{})
+		w.hop.door = Door{}
+		return
+	}
+	port := s.portIndex(w.c.Port)
+	if port < 0 {
+		w.hop.door = Door{Service: s.Name}
+		w.stop(NoServicePort, missing{})
+		w.hop.door = Door{}
+		return
+	}
+	w.doorsOf(i, port)
+}
+
+// doorsOf goes through all doors of a Service port that lead outside.
+func (w *walk) doorsOf(i, port int32) {
+	s := &w.g.services.list[i]
+	sp := &s.Ports[port]
+	if s.NodePorts {
+		w.hop.door = Door{Kind: NodePort, Service: s.Name, Port: sp.Port.Protocol.Port(sp.NodePort)}
+		w.anyNode(i, port, hasBoth)
+	}
+	if s.Kind == policy.LoadBalancer {
+		for _, b := range s.Balancers {
+			w.hop.door = Door{Kind: LoadBalancer, Service: s.Name, Addr: b.Addr, Port: sp.Port, Proxied: b.Proxied}
+			w.balancer(i, port, famsOf(b.Addr))
+		}
+		if len(s.Balancers) == 0 {
+			w.hop.door = Door{Kind: LoadBalancer, Service: s.Name, Port: sp.Port}
+			w.balancer(i, port, hasBoth)
+		}
+	}
+	for _, a := range s.ExternalIPs {
+		w.hop.door = Door{Kind: ExternalIP, Service: s.Name, Addr: a, Port: sp.Port}
+		w.anyNode(i, port, famsOf(a))
+	}
+	w.hop.door = Door{}
+}
+
+// famsOf returns the family of a, or both if it is not known.
+func famsOf(a netip.Addr) flags {
+	if !a.IsValid() {
+		return hasBoth
+	}
+	return familyOf(a).flag()
+}
+
+// families calls do for each family that the connection can use to the backends,
+// of those in fams. It ends the way if there is none.
+func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)) {
+	s := &w.g.services.list[i]
+	if len(backends) == 0 {
+		if s.noPods && len(s.Endpoints) > 0 {
+			w.stop(Unknown, missing{what: missingPods, id: i})
+		} else {
+			w.stop(NoEndpoints, missing{})
+		}
+		return
+	}
+	known := s.families()
+	w.hop.sure = known != 0 || fams != hasBoth
+	if known != 0 {
+		fams &= known
+	}
+	if !w.hop.sure {
+		fams = w.possible(backends)
+	}
+	client := w.clientFamilies()
+	for _, fam := range families {
+		if fams&fam.flag() == 0 {
+			continue
+		}
+		w.hop.family, w.hop.self = fam, false
+		w.ownOnly = client&fam.flag() == 0
+		switch {
+		case !w.ownOnly, w.reachesOwn(backends, fam):
+			do(fam)
+		case !w.hop.sure || fams&client == 0:
+			w.stop(NoFamily, missing{})
+		}
+	}
+	w.hop.family, w.hop.sure, w.ownOnly = AnyFamily, true, false
+}
+
+// reachesOwn reports whether the client is a node and reaches some backend over
+// a family of which it has no known address, since the backend is on it.
+func (w *walk) reachesOwn(backends []backend, fam Family) bool {
+	if !w.isNode || w.g.ends[w.c.From.id].flags&isAt != 0 || !w.asks(fam) {
+		return false
+	}
+	return slices.ContainsFunc(backends, func(b backend) bool {
+		return b.end >= 0 && b.fams&fam.flag() != 0 && w.g.ends[b.end].host == w.host
+	})
+}
+
+// asks reports whether the connection may use a family.
+func (w *walk) asks(fam Family) bool { return w.c.Family == AnyFamily || w.c.Family == fam }
+
+// possible returns the families that a Service may have of which that is not
+// known: those of the addresses that are known, the nearest first.
+func (w *walk) possible(backends []backend) flags {
+	var fams flags
+	for j := range backends {
+		if id := backends[j].end; id < 0 || w.g.hasAddrs(id) {
+			fams |= backends[j].fams
+		}
+	}
+	if fams == 0 {
+		fams = w.g.services.families
+	}
+	if fams == 0 {
+		fams = w.clientFamilies()
+	}
+	return fams
+}
+
+// clientFamilies returns the families that the client can use, of those that
+// the connection may.
+func (w *walk) clientFamilies() flags {
+	fams := w.g.ends[w.c.From.id].flags & hasBoth
+	for _, fam := range families {
+		if !w.asks(fam) {
+			fams &^= fam.flag()
+		}
+	}
+	return fams
+}
+
+// clusterIP goes to the ClusterIP of a Service port.
+func (w *walk) clusterIP(i, port int32, fams flags) {
+	s := &w.g.services.list[i]
+	backends := s.ports[port]
+	w.families(i, backends, fams, func(fam Family) {
+		switch {
+		case w.outside && s.InternalLocal:
+			w.atOwnNodes(backends, fam, func(b *backend) { w.translate(b, fam, w.snat(true)) })
+		case w.outside:
+			w.usable(backends, fam, func(b *backend) { w.fromNodes(b, fam, w.snat(true)) })
+		case s.InternalLocal:
+			w.localTo = true
+			w.local(backends, fam, w.host, w.c.From.id, func(b *backend) { w.inside(b, fam, w.snat(false)) })
+			w.localTo = false
+		default:
+			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(false)) })
+		}
+	})
+}
+
+// snat reports whether the policies of a backend see a node, where kube-proxy
+// hides the client or not.
+func (w *walk) snat(hides bool) bool {
+	switch w.profile.ServiceSNAT {
+	case SNATNever:
+		return false
+	case SNATAlways:
+		return true
+	}
+	return hides
+}
+
+// headless goes to the backends as DNS names them.
+func (w *walk) headless(i int32) {
+	backends := w.g.services.list[i].backends
+	w.families(i, backends, hasBoth, func(fam Family) {
+		found := false
+		for j := range backends {
+			b := &backends[j]
+			if !b.ready || b.fams&fam.flag() == 0 {
+				continue
+			}
+			found = true
+			if !w.ambiguous(b) {
+				w.each(b, func(end int32) { w.direct(b, end) })
+			}
+		}
+		if !found {
+			w.stop(NoEndpoints, missing{})
+		}
+	})
+}
+
+// anyNode goes to an external IP or a balancer address, or to a node port
+// without saying at which node.
+func (w *walk) anyNode(i, port int32, fams flags) {
+	s := &w.g.services.list[i]
+	backends := s.ports[port]
+	w.families(i, backends, fams, func(fam Family) {
+		switch {
+		case !w.outside:
+			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(!s.ExternalLocal)) })
+		case s.ExternalLocal:
+			w.atOwnNodes(backends, fam, func(b *backend) { w.translate(b, fam, w.snat(false)) })
+		default:
+			w.usable(backends, fam, func(b *backend) { w.fromNodes(b, fam, w.snat(true)) })
+		}
+	})
+}
+
+// nodePort goes to a node port of a node, as endpoint id.
+func (w *walk) nodePort(i, port, id, node int32) {
+	s := &w.g.services.list[i]
+	backends := s.ports[port]
+	host := w.g.ends[node].host
+	own := !w.outside && host == w.host
+	if !w.outside && !own && node != w.g.first.unknown && !(w.g.isFixed(host) && w.g.isFixed(w.host)) {
+		who := w.c.From.id
+		if w.g.isFixed(w.host) {
+			who = id
+		}
+		w.stop(Unknown, missing{what: missingNode, id: who})
+		return
+	}
+	w.families(i, backends, w.g.ends[id].flags&hasBoth, func(fam Family) {
+		w.hop.outTo = id
+		if own {
+			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(!s.ExternalLocal)) })
+			return
+		}
+		w.hop.node, w.hop.nodes = node, 1
+		arrive := func(b *backend) {
+			if w.ambiguous(b) {
+				return
+			}
+			h := w.hop
+			h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, h.client
+			if w.snat(!s.ExternalLocal) {
+				h.source, h.hidden = w.mask(node, fam, b), true
+			}
+			w.emit(&h)
+		}
+		if s.ExternalLocal {
+			w.local(backends, fam, host, node, arrive)
+		} else {
+			w.usable(backends, fam, arrive)
+		}
+		w.hop.node, w.hop.nodes = -1, 0
+	})
+}
+
+// balancer goes to the address of a load balancer.
+func (w *walk) balancer(i, port int32, fams flags) {
+	s := &w.g.services.list[i]
+	for f, fam := range families {
+		if known := s.families(); known != 0 && known&fam.flag() == 0 || w.clientFamilies()&fam.flag() == 0 {
+			continue // it has no such balancer, or the client no way to it
+		}
+		if fams&fam.flag() == 0 || !s.HasRanges[f] {
+			continue
+		}
+		in, out := w.countClientAddrs(s.SourceRanges[f], fam)
+		if in > 0 && out == 0 {
+			continue
+		}
+		fams &^= fam.flag()
+		w.hop.family = fam
+		switch {
+		case w.hop.door.Proxied:
+			w.stop(Unknown, missing{what: missingFilter, id: i})
+		case out > 0 && in == 0:
+			w.stop(OutsideSourceRanges, missing{})
+		default:
+			w.stop(Unknown, missing{what: missingRanges, id: i})
+		}
+		w.hop.family = AnyFamily
+		if fams&w.clientFamilies() == 0 {
+			return
+		}
+	}
+	if !w.hop.door.Proxied {
+		w.anyNode(i, port, fams)
+		return
+	}
+	// The client's side ends at the balancer.
+	w.hop.outTo = w.g.first.unknown + 1
+	if a := w.hop.door.Addr; a.IsValid() {
+		w.hop.outTo = w.g.first.addr + w.g.outsideIndex(a)
+	}
+	backends := s.ports[port]
+	w.families(i, backends, fams, func(fam Family) {
+		next := func(b *backend) { w.fromBalancer(b, fam, s.NodePorts && w.snat(!s.ExternalLocal)) }
+		if s.NodePorts && s.ExternalLocal {
+			w.atOwnNodes(backends, fam, next)
+		} else {
+			w.usable(backends, fam, next)
+		}
+	})
+	w.hop.outTo = 0
+}
+
+// fromBalancer goes on from a balancer that connects to the cluster by itself,
+// and that nodes hide or not.
+func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
+	if w.ambiguous(b) {
+		return
+	}
+	h := w.hop
+	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, -1
+	if a := w.c.Balancer; a.IsValid() && familyOf(a) == fam {
+		h.source = w.g.at1(a)
+	}
+	switch {
+	case h.source < 0:
+		h.source = w.g.first.unknown + 1
+		h.anySource, h.missing = true, missing{what: missingBalancer}
+		h.node, h.nodes = -1, 0
+		w.emit(&h)
+	case hides:
+		w.nodesBefore(b, fam)
+	default:
+		w.emit(&h)
+	}
+}
+
+// usable calls do with the backends that connections go to: the ready ones, or
+// if there are none, those that are terminating and still serve.
+func (w *walk) usable(backends []backend, fam Family, do func(*backend)) {
+	ready := slices.ContainsFunc(backends, func(b backend) bool { return b.ready && b.fams&fam.flag() != 0 })
+	found := false
+	for j := range backends {
+		if b := &backends[j]; b.ready == ready && b.fams&fam.flag() != 0 {
+			found = true
+			do(b)
+		}
+	}
+	if !found {
+		w.stop(NoEndpoints, missing{})
+	}
+}
+
+// local is like usable for the backends on one host, that of an endpoint.
+func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*backend)) {
+	ready, found, any := false, false, false
+	var unknown *backend
+	for j := range backends {
+		b := &backends[j]
+		if b.fams&fam.flag() == 0 {
+			continue
+		}
+		any = true
+		switch {
+		case b.host == host || w.isSelf(b):
+			found = true
+			ready = ready || b.ready
+			if w.isSelf(b) && !w.g.isFixed(host) && w.isSeveral() {
+				unknown = b // the other pods of the client
+			}
+		case b.host >= 0 && of != w.g.first.unknown && !(w.g.isFixed(b.host) && w.g.isFixed(host)):
+			if unknown == nil {
+				unknown = b
+			}
+		}
+	}
+	if found && (ready || unknown == nil) {
+		for j := range backends {
+			if b := &backends[j]; (b.host == host || w.isSelf(b)) && b.ready == ready && b.fams&fam.flag() != 0 {
+				do(b)
+			}
+		}
+	}
+	switch {
+	case unknown != nil && w.g.isFixed(host):
+		w.stop(Unknown, missing{what: missingNode, id: unknown.end})
+	case unknown != nil:
+		w.stop(Unknown, missing{what: missingNode, id: of})
+	case !any:
+		w.stop(NoEndpoints, missing{})
+	case !found:
+		w.stop(NoLocalEndpoints, missing{})
+	}
+}
+
+// isSelf reports whether the client is local to b because it is b, or one of
+// the pods that b is known by.
+func (w *walk) isSelf(b *backend) bool {
+	return w.localTo && b.end >= 0 && w.g.standsFor(w.g.owner(w.c.From.id), b.end)
+}
+
+// isSeveral reports whether the client stands for one of several pods.
+func (w *walk) isSeveral() bool {
+	kind, _ := w.g.kind(w.c.From.id)
+	_, isWorkload := w.g.replica(w.c.From)
+	return isWorkload || kind == replicaEnd || kind == staffedEnd
+}
+
+// atOwnNodes calls do with the backends that a connection from outside reaches
+// by way of the nodes that they are on.
+func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
+	any, found := false, false
+	for j := range backends {
+		b := &backends[j]
+		if b.fams&fam.flag() == 0 {
+			continue
+		}
+		any = true
+		if b.host < 0 {
+			continue
+		}
+		if !b.ready {
+			beside := func(o backend) bool { return o.ready && o.fams&fam.flag() != 0 && o.host == b.host }
+			unsure := func(o backend) bool {
+				return o.ready && o.fams&fam.flag() != 0 && o.host >= 0 && !(w.g.isFixed(o.host) && w.g.isFixed(b.host))
+			}
+			if slices.ContainsFunc(backends, beside) {
+				continue
+			}
+			if slices.ContainsFunc(backends, unsure) {
+				found = true
+				w.stop(Unknown, missing{what: missingNode, id: b.end})
+				continue
+			}
+		}
+		found = true
+		w.hop.node, w.hop.nodes = w.g.nodeOf(b.end), 1
+		if w.g.isFixed(b.host) {
+			w.hop.node = w.g.first.node + b.host
+		}
+		do(b)
+		w.hop.node, w.hop.nodes = -1, 0
+	}
+	switch {
+	case !any:
+		w.stop(NoEndpoints, missing{})
+	case !found:
+		w.stop(NoLocalEndpoints, missing{})
+	}
+}
+
+// ambiguous ends the way if it is not known which endpoint b is.
+func (w *walk) ambiguous(b *backend) bool {
+	if b.end < 0 {
+		w.stop(Unknown, missing{what: missingOwner, text: b.addr.String()})
+		return true
+	}
+	return false
+}
+
+// inside goes from a client in the cluster to a backend. The client's own node
+// translates.
+func (w *walk) inside(b *backend, fam Family, hides bool) {
+	if w.ambiguous(b) {
+		return
+	}
+	w.each(b, func(end int32) {
+		if w.ownOnly && w.g.ends[end].host != w.host {
+			w.stop(NoFamily, missing{})
+			return
+		}
+		h := w.hop
+		h.kind, h.backend, h.port = translatedHop, end, b.port
+		h.outTo, h.outPort = end, b.port
+		if w.profile.ServiceAddressPoliced {
+			h.outPort = w.c.Port
+			h.outTo, h.outAddr = w.serviceAddr(fam)
+		}
+		h.source = h.client
+		switch {
+		case end == h.client && !w.isNode:
+			h.kind = hairpinHop
+			if w.profile.Hairpin == HairpinMasqueraded {
+				h.source = w.mask(w.g.nodeOf(h.client), fam, b)
+			}
+		case hides && !w.isNode:
+			h.node, h.nodes = w.g.nodeOf(h.client), 1
+			h.source, h.hidden = w.mask(h.node, fam, b), true
+		}
+		w.emit(&h)
+	})
+}
+
+// serviceAddr returns the address of the door, as an endpoint and by itself, if
+// that is one of a Service.
+func (w *walk) serviceAddr(fam Family) (int32, netip.Addr) {
+	a := w.hop.door.Addr
+	switch {
+	case w.hop.door.Kind == NodePort:
+		return w.hop.outTo, netip.Addr{}
+	case !a.IsValid():
+		i, _ := w.g.services.find(w.hop.door.Service)
+		for _, ip := range w.g.services.list[i].ClusterIPs {
+			if familyOf(ip) == fam {
+				a = ip
+			}
+		}
+	}
+	if !a.IsValid() {
+		return w.g.first.unknown + 1, a
+	}
+	if id := w.g.at1(a); id >= 0 && id < w.g.first.addr {
+		return id, netip.Addr{}
+	}
+	return w.g.first.addr + w.g.outsideIndex(a), a
+}
+
+// each calls do with b, or with the endpoints that b is to a client that is a
+// workload and b one of its pods: the client itself and another one.
+func (w *walk) each(b *backend, do func(end int32)) {
+	client := w.g.owner(w.c.From.id)
+	kind, i := w.g.kind(client)
+	if w.isSelf(b) && !w.g.isFixed(w.host) {
+		// Where the others are is not known.
+		if !w.hop.self {
+			w.hop.self = true
+			do(w.c.From.id)
+		}
+		return
+	}
+	switch {
+	case b.end == client:
+		do(w.c.From.id)
+		if other, ok := w.g.replica(Endpoint{w.g, client}); ok {
+			do(other.id)
+		}
+		return
+	case kind == replicaEnd && w.g.replicas[i] == b.end:
+		do(w.c.From.id)
+	case kind == staffedEnd && slices.Contains(w.g.staffed[i/2].pods, b.end):
+		// It is itself once, as the first of its pods that comes by.
+		if !w.hop.self {
+			w.hop.self = true
+			do(w.c.From.id)
+		}
+	}
+	do(b.end)
+}
+
+// emit yields h. Where the family of a Service is not known, and nothing that
+// is judged differs by family, one hop stands for both.
+func (w *walk) emit(h *hop) {
+	if !h.sure && w.c.Family == AnyFamily {
+		same := true
+		for _, id := range [...]int32{h.client, h.outTo, h.source, h.backend} {
+			e := &w.g.ends[id]
+			same = same && e.flags&hasBoth == hasBoth && e.flags&isSplit == 0
+		}
+		if same && h.family == IPv6 {
+			return
+		}
+		if same {
+			h.family = AnyFamily
+		}
+	}
+	w.send(h)
+}
+
+// translate goes from a client outside to a backend at the node of the hop.
+func (w *walk) translate(b *backend, fam Family, hides bool) {
+	if w.ambiguous(b) {
+		return
+	}
+	h := w.hop
+	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, h.client
+	h.outTo, h.outPort = b.end, b.port
+	if hides {
+		h.source, h.hidden = w.mask(h.node, fam, b), true
+	}
+	w.emit(&h)
+}
+
+// fromNodes goes from a client outside to a backend, by way of any node.
+func (w *walk) fromNodes(b *backend, fam Family, hides bool) {
+	if w.ambiguous(b) {
+		return
+	}
+	if !hides {
+		w.translate(b, fam, false)
+		return
+	}
+	w.hop.outTo, w.hop.outPort = b.end, b.port
+	w.nodesBefore(b, fam)
+	w.hop.outTo, w.hop.outPort = 0, w.c.Port
+}
+
+// nodesBefore goes to a backend by way of each node, which hides the client:
+// first its own, then those that no policy tells apart, as one.
+func (w *walk) nodesBefore(b *backend, fam Family) {
+	by := func(node, nodes, source int32) {
+		h := w.hop
+		h.kind, h.backend, h.port = translatedHop, b.end, b.port
+		h.node, h.nodes, h.source, h.hidden = node, nodes, source, true
+		w.emit(&h)
+	}
+	own := int32(-1)
+	if b.end < w.g.first.addr {
+		own = w.g.nodeOf(b.end)
+		by(own, 1, own)
+	}
+	s := w.g.services
+	for _, ng := range s.nodes[fam.index()] {
+		count, host := ng.count, ng.members[0]
+		if own >= 0 && own < w.g.first.ownNode {
+			mask := s.masks[fam.index()][own-w.g.first.node]
+			if w.g.ends[mask].class[fam.index()] == ng.class && (mask != w.g.first.unknown) == ng.known {
+				count--
+				if w.g.first.node+host == own {
+					host = ng.members[1]
+				}
+			}
+		}
+		if count > 0 {
+			by(w.g.first.node+host, count, s.masks[fam.index()][host])
+		}
+	}
+	if !s.closed {
+		by(w.g.first.unknown, 1, w.g.first.unknown)
+	}
+}
+
+// mask returns the endpoint that the policies of a backend see when a node hides
+// the client. The own node of a backend is that whatever its address.
+func (w *walk) mask(node int32, fam Family, b *backend) int32 {
+	if node >= w.g.first.ownNode || b.end >= 0 && w.g.ends[b.end].host == w.g.ends[node].host {
+		return node
+	}
+	return w.g.services.masks[fam.index()][node-w.g.first.node]
+}
+
+// countClientAddrs counts the addresses of a family by which the client
+// connects, those in a set and the others. For a workload they are those of its
+// pods.
+func (w *walk) countClientAddrs(set cidr.Set, fam Family) (in, out int) {
+	count := func(addrs []netip.Addr) {
+		for _, a := range addrs {
+			switch {
+			case familyOf(a) != fam:
+			case set.Contains(a):
+				in++
+			default:
+				out++
+			}
+		}
+	}
+	g, id := w.g, w.c.From.id
+	switch kind, i := g.kind(id); {
+	case kind == nodeEnd:
+		if mask := g.services.masks[fam.index()][i]; mask != g.first.unknown {
+			count(g.knownAddrs(mask)[:1])
+		}
+	case kind == outsideEnd:
+		count(g.samples()[i : i+1])
+	case kind == replicaEnd, kind == staffedEnd && i%2 == 1:
+		// Such a pod may not be there yet.
+	default:
+		count(g.knownAddrs(id))
+	}
+	return in, out
+}
+
+// knownAddrs returns the addresses of an endpoint of the cluster, as far as they
+// are known.
+func (f *facts) knownAddrs(id int32) []netip.Addr {
+	switch kind, i := f.kind(id); kind {
+	case podEnd, replicaEnd:
+		return f.pod(id).Addrs
+	case staffedEnd:
+		var addrs []netip.Addr
+		for _, p := range f.staffed[i/2].pods {
+			addrs = append(addrs, f.pods[p].Addrs...)
+		}
+		return addrs
+	case nodeEnd:
+		return f.nodes[i].Addrs
+	case atEnd:
+		return []netip.Addr{f.at[i].addr}
+	}
+	return nil
+}
+
+// isFixed reports whether a host is a node of the input.
+func (g *Graph) isFixed(host int32) bool { return host >= 0 && int(host) < len(g.nodes) }
+
+// nodeOf returns the node that a pod of the cluster runs on, known or not, and
+// a node itself.
+func (g *Graph) nodeOf(id int32) int32 {
+	id = g.owner(id)
+	if id >= g.first.node {
+		return id
+	}
+	if n, unknown := slices.BinarySearch(g.ownNodes, id); unknown {
+		return g.first.ownNode + int32(n)
+	}
+	return g.first.node + g.ends[id].host
+}
