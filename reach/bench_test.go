@@ -186,3 +186,93 @@ func BenchmarkEdges(b *testing.B) {
 		})
 	}
 }
+
+// services adds a Service in front of each deployment, which has ten pods in
+// each namespace, and the nodes.
+func (s size) services(c *policy.Cluster) *policy.Cluster {
+	const deployments = 10
+	for i := range 1 + s.pods/50 {
+		c.Nodes = append(c.Nodes, &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%d", i)},
+			Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
+				{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("192.168.%d.%d", i>>8, i&255)},
+			}},
+		})
+	}
+	for n, ns := range c.Namespaces {
+		for d := range deployments {
+			c.Services = append(c.Services, &corev1.Service{
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("app-%d", d), Namespace: ns.Name},
+				Spec: corev1.ServiceSpec{
+					Type:      corev1.ServiceTypeNodePort,
+					ClusterIP: fmt.Sprintf("10.96.%d.%d", n, d),
+					Selector:  map[string]string{"app": fmt.Sprintf("app-%d", d)},
+					Ports:     []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http")}},
+				},
+			})
+		}
+	}
+	return c
+}
+
+func BenchmarkCompileServices(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			c := s.services(s.cluster())
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := reach.Compile(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// connections calls bench for connections from pods to Services of ten backends,
+// and from outside through their node ports.
+func (s size) connections(b *testing.B, bench func(*testing.B, *reach.Graph, []reach.Connection)) {
+	b.Helper()
+	g, err := reach.Compile(s.services(s.cluster()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	outside := g.MustLookup("203.0.113.9")
+	r := rand.New(rand.NewPCG(1, 2))
+	pods, services := g.Pods(), g.Services()
+	for _, from := range []string{"pod", "outside"} {
+		list := make([]reach.Connection, 1<<10)
+		for i := range list {
+			list[i] = reach.Connection{From: outside, To: services[r.IntN(len(services))], Port: policy.TCP.Port(80)}
+			if from == "pod" {
+				list[i].From = pods[r.IntN(len(pods))]
+			}
+		}
+		b.Run(s.String()+"/from="+from, func(b *testing.B) { bench(b, g, list) })
+	}
+}
+
+func BenchmarkReaches(b *testing.B) {
+	for _, s := range sizes {
+		s.connections(b, func(b *testing.B, g *reach.Graph, list []reach.Connection) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				g.Reaches(list[i&(len(list)-1)])
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkTrace(b *testing.B) {
+	for _, s := range sizes {
+		s.connections(b, func(b *testing.B, g *reach.Graph, list []reach.Connection) {
+			i := 0
+			for b.Loop() {
+				g.Trace(list[i&(len(list)-1)])
+				i++
+			}
+		})
+	}
+}

@@ -39,7 +39,7 @@ type question struct {
 // three.
 var outcomeWords = []reach.Outcome{
 	reach.All, reach.Some, reach.None, reach.Unknown, reach.OutsideSourceRanges, reach.NoLocalEndpoints,
-	reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.NotExposed,
+	reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.NotExposed, reach.Gone,
 }
 
 // The words that a mark may be, beside "depends:" and a field of reach.Profile.

@@ -204,6 +204,7 @@ func (c *Connection) mustBeOf(g *Graph) {
 	if !c.Port.Valid() {
 		panic("reach: " + c.Port.String() + " is not a valid port")
 	}
+	c.Family.each() // there must be such a Family
 	c.Balancer = c.Balancer.Unmap()
 	if c.Balancer.Zone() != "" {
 		c.Balancer = netip.Addr{}
@@ -552,7 +553,10 @@ func (p Path) explain(line func(int, string, ...any), only bool) {
 	}
 	if p.Ingress.To == (Endpoint{}) {
 		door := p.Door.String()
-		if p.Door == (Door{}) {
+		switch {
+		case p.Stop == Gone:
+			door = "nowhere"
+		case p.Door == (Door{}):
 			door = "to its backends"
 		}
 		line(1, "%s%s%s: %s", door, p.atNode(), over, p.why())

@@ -77,6 +77,11 @@ metadata: {name: idle, namespace: x}
 spec: {clusterIP: 10.96.0.10, selector: {app: nobody}, ports: [{port: 80}]}
 ---
 apiVersion: v1
+kind: Pod
+metadata: {name: done, namespace: x}
+status: {phase: Succeeded}
+---
+apiVersion: v1
 kind: Service
 metadata: {name: alias, namespace: x}
 spec: {type: ExternalName, externalName: db.example.com}
@@ -180,7 +185,7 @@ x/client -> svc:x/local 80/TCP: dropped, the Service has no local endpoints ther
 			from: "x/client", to: "svc:x/idle", port: "80",
 			want: `
 x/client -> svc:x/idle 80/TCP: refused, the Service has no endpoints
-  ClusterIP 80/TCP of svc:x/idle over IPv4: refused, the Service has no endpoints`,
+  ClusterIP 80/TCP of svc:x/idle: refused, the Service has no endpoints`,
 		},
 		{
 			name: "no such port", why: "8080 is the port at the backend",
@@ -195,6 +200,13 @@ x/client -> svc:x/web 8080/TCP: the Service has no such port
 			want: `
 x/client -> svc:x/web 80/TCP over IPv6: there is no address family that both sides have
   ClusterIP 80/TCP of svc:x/web: there is no address family that both sides have`,
+		},
+		{
+			name: "a pod that has terminated", why: "it has left the network, so it asks for nothing",
+			from: "x/done", to: "svc:x/web", port: "80",
+			want: `
+x/done -> svc:x/web 80/TCP: an end is a pod that has terminated
+  nowhere: an end is a pod that has terminated`,
 		},
 		{
 			name: "not exposed", why: "nothing leads to x/idle from outside",
@@ -278,7 +290,7 @@ x/client -> x/web 8080/TCP: allowed
 	}
 	for _, what := range []string{
 		"all", "some", "none", "unknown", "outside-source-ranges", "no-local-endpoints", "no-endpoints",
-		"no-common-family", "no-such-port", "not-exposed",
+		"no-common-family", "no-such-port", "not-exposed", "terminated",
 		string(reach.HairpinPasses), string(reach.HiddenByOwnNode), "Hairpin", "ServiceSNAT",
 	} {
 		assert.True(t, seen[what], "no row has %s", what)
@@ -374,7 +386,7 @@ x/client -> kube-system/coredns 53/TCP: denied
 	}, unknown)
 	assert.Equal(t, `Ingress x/web, shop.example.com/, to svc:x/web http: refused, the Service has no endpoints
   x/client -> svc:x/web 80/TCP: refused, the Service has no endpoints
-    to its backends over IPv4: refused, the Service has no endpoints`, known[0])
+    to its backends: refused, the Service has no endpoints`, known[0])
 	assert.Equal(t, unknown[1:], known[1:], "a fault stays one")
 
 	_, err = g.DNS(client, g.MustTarget("svc:x/web"))

@@ -438,7 +438,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 	if !w.hop.sure {
 		fams = w.possible(backends)
 	}
-	client := w.clientFamilies()
+	client, done := w.clientFamilies(), false
 	for _, fam := range families {
 		if fams&fam.flag() == 0 {
 			continue
@@ -447,12 +447,17 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		w.ownOnly = client&fam.flag() == 0
 		switch {
 		case !w.ownOnly, w.reachesOwn(backends, fam):
+			done = true
 			do(fam)
-		case !w.hop.sure || fams&client == 0:
+		case !w.hop.sure:
 			w.stop(NoFamily, missing{})
 		}
 	}
-	w.hop.family, w.hop.sure, w.ownOnly = AnyFamily, true, false
+	w.hop.family = AnyFamily
+	if w.hop.sure && !done {
+		w.stop(NoFamily, missing{})
+	}
+	w.hop.sure, w.ownOnly = true, false
 }
 
 // reachesOwn reports whether the client is a node and reaches some backend over
