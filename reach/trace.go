@@ -133,20 +133,19 @@ func (g *Graph) Trace(c Connection) Trace {
 func (g *Graph) trace(c Connection, walk func(*Profile, func(hop))) Trace {
 	t := Trace{Connection: c}
 	var sum tally
-	var unsure []int // paths over a family that the Service may not have
+	unsure := make(map[int]int32) // paths over a family that the Service may not have
 	walk(&g.profile, func(h hop) {
 		path, result := g.path(&h)
 		sum.add(&h, result)
 		if !h.sure && result != Unknown && path.Stop == "" {
-			unsure = append(unsure, len(t.Paths))
+			unsure[len(t.Paths)] = h.service
 		}
 		t.Paths = append(t.Paths, path)
 	})
 	t.Outcome = sum.outcome()
 	if sum.differs() {
-		for _, i := range unsure {
-			p := &t.Paths[i]
-			p.Stop, p.Missing = Unknown, "the address family of svc:"+p.Door.Service.String()
+		for i, service := range unsure {
+			t.Paths[i].Stop, t.Paths[i].Missing = Unknown, "the address family of "+g.serviceName(service)
 		}
 	}
 	t.Paths = slices.CompactFunc(t.Paths, func(a, b Path) bool {

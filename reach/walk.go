@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,10 +16,11 @@ import (
 
 // A hop is one way: to a backend over one family, or to where it ends before.
 type hop struct {
-	kind   hopKind
-	door   Door
-	family Family
-	sure   bool // the Service has the family; else it has this one or the other
+	kind    hopKind
+	door    Door
+	family  Family
+	sure    bool  // the Service has the family; else it has this one or the other
+	service int32 // which one that is, unless sure
 
 	node  int32 // the node that translates, -1 if that is of no importance
 	nodes int32 // how many nodes it stands for
@@ -61,18 +63,16 @@ type missing struct {
 type missingKind uint8
 
 const (
-	nothingMissing  missingKind = iota
-	missingNode                 // of endpoint id
-	missingAddr                 // of endpoint id
-	missingBalancer             // the address that it connects from
-	missingHost                 // the addresses of the name in text
-	missingLoop                 // where the alias of Service id ends
-	missingFamily               // of Service id
-	missingOwner                // which endpoint has the address in text
-	missingRanges               // whether the ranges of Service id hold the client
-	missingFilter               // whether the balancer of Service id heeds them
-	missingPods                 // the pods of Service id
-	missingService              // the Service in text
+	missingByHop    missingKind = iota // see Graph.missing
+	missingNode                        // of endpoint id
+	missingBalancer                    // the address that it connects from
+	missingHost                        // the addresses of the name in text
+	missingLoop                        // where the alias of Service id ends
+	missingOwner                       // which endpoint has the address in text
+	missingRanges                      // whether the ranges of Service id hold the client
+	missingFilter                      // whether the balancer of Service id heeds them
+	missingPods                        // the pods of Service id
+	missingService                     // the Service in text
 )
 
 // A walk goes all ways of one connection.
@@ -86,11 +86,13 @@ type walk struct {
 	outside bool // the client is no endpoint of the cluster
 	isNode  bool // the client is a node or counts as one
 	host    int32
-	ownOnly bool // over this family, it reaches only what is on its own node
-	localTo bool // only backends on the host of the client count
-	aliases int  // followed so far
-	alias   Door // the last of them
-	hop     hop  // the next one, as far as it is known
+	entry   flags // the families of what it connects to first
+	alike   bool  // both families are possible, and the backends are the same over both
+	ownOnly bool  // over this family, it reaches only what is on its own node
+	localTo bool  // only backends on the host of the client count
+	aliases int   // followed so far
+	alias   Door  // the last of them
+	hop     hop   // the next one, as far as it is known
 }
 
 // walk calls yield with every hop of c under a profile, in a fixed order.
@@ -141,6 +143,7 @@ func (g *Graph) newWalk(p *Profile, c Connection, yield func(hop)) walk {
 	default:
 		w.isNode = true
 	}
+	w.entry = hasBoth
 	w.hop = hop{client: c.From.id, node: -1, outPort: c.Port, port: c.Port, sure: true}
 	return w
 }
@@ -418,8 +421,9 @@ func famsOf(a netip.Addr) flags {
 	return familyOf(a).flag()
 }
 
-// families calls do for each family that the connection can use to the backends,
-// of those in fams. It ends the way if there is none.
+// families calls do for each family that the connection can use to the backends
+// of a Service, by a door of the families fams. It ends the way if there is none.
+// A door that has one family has that of the Service.
 func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)) {
 	s := &w.g.services.list[i]
 	if len(backends) == 0 {
@@ -431,14 +435,17 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		return
 	}
 	known := s.families()
+	w.hop.service = i
 	w.hop.sure = known != 0 || fams != hasBoth
 	if known != 0 {
 		fams &= known
 	}
+	client, done := w.clientFamilies()&w.entry, false
 	if !w.hop.sure {
-		fams = w.possible(backends)
+		known := w.knownFamilies(backends)
+		fams = cmp.Or(known, w.g.services.families, client)
+		w.alike = known == 0 && fams&client == hasBoth
 	}
-	client, done := w.clientFamilies(), false
 	for _, fam := range families {
 		if fams&fam.flag() == 0 {
 			continue
@@ -446,7 +453,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		w.hop.family, w.hop.self = fam, false
 		w.ownOnly = client&fam.flag() == 0
 		switch {
-		case !w.ownOnly, w.reachesOwn(backends, fam):
+		case !w.ownOnly, w.entry&fam.flag() != 0 && w.reachesOwn(backends, fam):
 			done = true
 			do(fam)
 		case !w.hop.sure:
@@ -457,7 +464,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 	if w.hop.sure && !done {
 		w.stop(NoFamily, missing{})
 	}
-	w.hop.sure, w.ownOnly = true, false
+	w.hop.sure, w.ownOnly, w.alike = true, false, false
 }
 
 // reachesOwn reports whether the client is a node and reaches some backend over
@@ -474,20 +481,14 @@ func (w *walk) reachesOwn(backends []backend, fam Family) bool {
 // asks reports whether the connection may use a family.
 func (w *walk) asks(fam Family) bool { return w.c.Family == AnyFamily || w.c.Family == fam }
 
-// possible returns the families that a Service may have of which that is not
-// known: those of the addresses that are known, the nearest first.
-func (w *walk) possible(backends []backend) flags {
+// knownFamilies returns the families of those addresses of backends that are
+// known.
+func (w *walk) knownFamilies(backends []backend) flags {
 	var fams flags
 	for j := range backends {
 		if id := backends[j].end; id < 0 || w.g.hasAddrs(id) {
 			fams |= backends[j].fams
 		}
-	}
-	if fams == 0 {
-		fams = w.g.services.families
-	}
-	if fams == 0 {
-		fams = w.clientFamilies()
 	}
 	return fams
 }
@@ -588,7 +589,8 @@ func (w *walk) nodePort(i, port, id, node int32) {
 		w.stop(Unknown, missing{what: missingNode, id: who})
 		return
 	}
-	w.families(i, backends, w.g.ends[id].flags&hasBoth, func(fam Family) {
+	w.entry = w.g.ends[id].flags & hasBoth
+	w.families(i, backends, hasBoth, func(fam Family) {
 		w.hop.outTo = id
 		if own {
 			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(!s.ExternalLocal)) })
@@ -613,6 +615,7 @@ func (w *walk) nodePort(i, port, id, node int32) {
 		}
 		w.hop.node, w.hop.nodes = -1, 0
 	})
+	w.entry = hasBoth
 }
 
 // balancer goes to the address of a load balancer.
@@ -682,6 +685,9 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 		h.anySource, h.missing = true, missing{what: missingBalancer}
 		h.node, h.nodes = -1, 0
 		w.emit(&h)
+	case hides && h.node >= 0: // a local one
+		h.source, h.hidden = w.mask(h.node, fam, b), true
+		w.emit(&h)
 	case hides:
 		w.nodesBefore(b, fam)
 	default:
@@ -705,10 +711,16 @@ func (w *walk) usable(backends []backend, fam Family, do func(*backend)) {
 	}
 }
 
-// local is like usable for the backends on one host, that of an endpoint.
+// local is like usable for the backends on one host, that of an endpoint. Of
+// some it may not be known whether they are.
 func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*backend)) {
-	ready, found, any := false, false, false
-	var unknown *backend
+	var any, found, ready bool
+	var unknown [2]*backend // by whether it is ready
+	maybe := func(b *backend) {
+		if i := b.index(); unknown[i] == nil {
+			unknown[i] = b
+		}
+	}
 	for j := range backends {
 		b := &backends[j]
 		if b.fams&fam.flag() == 0 {
@@ -720,31 +732,41 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 			found = true
 			ready = ready || b.ready
 			if w.isSelf(b) && !w.g.isFixed(host) && w.isSeveral() {
-				unknown = b // the other pods of the client
+				maybe(b) // the other pods of the client
 			}
 		case b.host >= 0 && of != w.g.first.unknown && !(w.g.isFixed(b.host) && w.g.isFixed(host)):
-			if unknown == nil {
-				unknown = b
-			}
+			maybe(b)
 		}
 	}
-	if found && (ready || unknown == nil) {
+	if found && (ready || unknown[1] == nil) {
 		for j := range backends {
 			if b := &backends[j]; (b.host == host || w.isSelf(b)) && b.ready == ready && b.fams&fam.flag() != 0 {
 				do(b)
 			}
 		}
 	}
+	b := unknown[1]
+	if b == nil && !ready {
+		b = unknown[0]
+	}
 	switch {
-	case unknown != nil && w.g.isFixed(host):
-		w.stop(Unknown, missing{what: missingNode, id: unknown.end})
-	case unknown != nil:
+	case b != nil && w.g.isFixed(host):
+		w.stop(Unknown, missing{what: missingNode, id: b.end})
+	case b != nil:
 		w.stop(Unknown, missing{what: missingNode, id: of})
 	case !any:
 		w.stop(NoEndpoints, missing{})
 	case !found:
 		w.stop(NoLocalEndpoints, missing{})
 	}
+}
+
+// index returns 1 if b is ready, and else 0.
+func (b *backend) index() int {
+	if b.ready {
+		return 1
+	}
+	return 0
 }
 
 // isSelf reports whether the client is local to b because it is b, or one of
@@ -904,7 +926,7 @@ func (w *walk) each(b *backend, do func(end int32)) {
 // emit yields h. Where the family of a Service is not known, and nothing that
 // is judged differs by family, one hop stands for both.
 func (w *walk) emit(h *hop) {
-	if !h.sure && w.c.Family == AnyFamily {
+	if w.alike {
 		same := true
 		for _, id := range [...]int32{h.client, h.outTo, h.source, h.backend} {
 			e := &w.g.ends[id]
