@@ -4,8 +4,9 @@
 //
 // It exits with 0 if some path is allowed (with -all, every path), 1 if not, and
 // 2 if there is no answer. Without a question it prints who reaches whom on what.
-// Other questions are FROM dns (can it resolve names), doors POD (how can clients
-// outside get to it), and ingress [SELECTOR] (where do Ingress objects lead).
+// Other questions are FROM dns [SERVER...] (can it resolve names), doors POD (how
+// can clients outside get to it), and ingress [SELECTOR] (where do Ingress objects
+// lead from the controllers that it picks).
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -20,8 +22,9 @@ import (
 	"github.com/polreach/polreach/reach"
 )
 
-const usage = `usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [-host NAME=ADDRESS ...] [-all] QUESTION
-where QUESTION is nothing, FROM TO PORT, FROM dns, doors POD, or ingress [SELECTOR]`
+const usage = `usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [-host NAME=ADDRESS ...]
+    [-balancer ADDRESS] [-all] QUESTION
+where QUESTION is nothing, FROM TO PORT, FROM dns [SERVER...], doors POD, or ingress [SELECTOR]`
 
 // The exit statuses.
 const (
@@ -52,13 +55,15 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status in
 	flags.Func("f", "", func(path string) error { paths = append(paths, path); return nil })
 	flags.Func("host", "", hosts.set)
 	plugin := flags.String("plugin", "", "")
-	all := flags.Bool("all", false, "")
+	var opts options
+	flags.BoolVar(&opts.all, "all", false, "")
+	flags.TextVar(&opts.balancer, "balancer", netip.Addr{}, "")
 	if err := flags.Parse(args); err != nil {
 		return noAnswer, fmt.Errorf("%w\n%s", err, usage)
 	}
 	words := flags.Args()
 	profile, known := plugins[*plugin]
-	question := questionOf(words, *all)
+	question := questionOf(words, opts)
 	if !known || len(paths) == 0 || question == nil {
 		return noAnswer, errors.New(usage)
 	}

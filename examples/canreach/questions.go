@@ -6,12 +6,9 @@ import (
 	"io"
 	"net/netip"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"github.com/polreach/polreach/selector"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A hostFlag holds the addresses of DNS names.
@@ -27,17 +24,22 @@ func (h hostFlag) set(text string) error {
 	return nil
 }
 
+type options struct {
+	all      bool       // every path must be allowed
+	balancer netip.Addr // see reach.Connection
+}
+
 type question func(io.Writer, *reach.Graph) (status int, err error)
 
 // questionOf returns the question that words ask, or nil.
-func questionOf(words []string, all bool) question {
+func questionOf(words []string, opts options) question {
 	switch {
 	case len(words) == 0:
 		return matrix
+	case len(words) >= 2 && words[1] == "dns":
+		return func(w io.Writer, g *reach.Graph) (int, error) { return dns(w, g, words[0], words[2:]) }
 	case len(words) == 3:
-		return func(w io.Writer, g *reach.Graph) (int, error) { return connect(w, g, words, all) }
-	case len(words) == 2 && words[1] == "dns":
-		return func(w io.Writer, g *reach.Graph) (int, error) { return dns(w, g, words[0]) }
+		return func(w io.Writer, g *reach.Graph) (int, error) { return connect(w, g, words, opts) }
 	case len(words) == 2 && words[0] == "doors":
 		return func(w io.Writer, g *reach.Graph) (int, error) { return doors(w, g, words[1]) }
 	case len(words) <= 2 && words[0] == "ingress":
@@ -47,7 +49,7 @@ func questionOf(words []string, all bool) question {
 }
 
 // connect answers FROM TO PORT.
-func connect(w io.Writer, g *reach.Graph, words []string, all bool) (int, error) {
+func connect(w io.Writer, g *reach.Graph, words []string, opts options) (int, error) {
 	from, errFrom := g.Lookup(words[0])
 	to, errTo := g.Target(words[1])
 	if err := errors.Join(errFrom, errTo); err != nil {
@@ -63,9 +65,9 @@ func connect(w io.Writer, g *reach.Graph, words []string, all bool) (int, error)
 	if err != nil {
 		return noAnswer, err
 	}
-	t := g.Trace(reach.Connection{From: from, To: to, Port: port})
+	t := g.Trace(reach.Connection{From: from, To: to, Port: port, Balancer: opts.balancer})
 	fmt.Fprintln(w, t)
-	return status(t.Outcome, all), nil
+	return status(t.Outcome, opts.all), nil
 }
 
 func status(o reach.Outcome, all bool) int {
@@ -92,13 +94,19 @@ func ports(w io.Writer, g *reach.Graph, from reach.Endpoint, text string, asked 
 	return no, nil
 }
 
-// dns answers FROM dns.
-func dns(w io.Writer, g *reach.Graph, text string) (int, error) {
+// dns answers FROM dns [SERVER...].
+func dns(w io.Writer, g *reach.Graph, text string, names []string) (int, error) {
 	from, err := g.Lookup(text)
+	servers := make([]reach.Target, len(names))
+	for i, name := range names {
+		var errServer error
+		servers[i], errServer = g.Target(name)
+		err = errors.Join(err, errServer)
+	}
 	if err != nil {
 		return noAnswer, err
 	}
-	d, err := g.DNS(from)
+	d, err := g.DNS(from, servers...)
 	if err != nil {
 		return noAnswer, err
 	}
@@ -107,67 +115,4 @@ func dns(w io.Writer, g *reach.Graph, text string) (int, error) {
 		return yes, nil
 	}
 	return no, nil
-}
-
-// doors answers doors POD.
-func doors(w io.Writer, g *reach.Graph, text string) (int, error) {
-	pod, err := g.Lookup(text)
-	if err != nil {
-		return noAnswer, err
-	}
-	result := no
-	for _, x := range g.Exposures(pod) {
-		fmt.Fprintln(w, x)
-		switch {
-		case !x.Clients.IsEmpty():
-			result = yes
-		case !x.Unknown.IsEmpty() && result == no:
-			result = noAnswer
-		}
-	}
-	return result, nil
-}
-
-// ingress answers ingress [SELECTOR], for the controllers that it picks.
-func ingress(w io.Writer, g *reach.Graph, words []string) (int, error) {
-	var controllers []reach.Endpoint
-	for _, text := range words {
-		parsed, err := metav1.ParseToLabelSelector(text)
-		if err != nil {
-			return noAnswer, err
-		}
-		pods, err := selector.New(*parsed)
-		if err != nil {
-			return noAnswer, err
-		}
-		if controllers = g.Select(selector.Selector{}, pods); len(controllers) == 0 {
-			return noAnswer, fmt.Errorf("%s picks no pod", text)
-		}
-	}
-	result := yes
-	for _, r := range g.Routes(controllers...) {
-		fmt.Fprintln(w, r)
-		if s := status(r.Outcome(), false); s != yes && result != no {
-			result = s
-		}
-	}
-	return result, nil
-}
-
-// matrix answers no question: it prints who reaches whom.
-func matrix(w io.Writer, g *reach.Graph) (int, error) {
-	ends := append(g.Pods(), g.Outside()...)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "from \\ to")
-	for _, to := range ends {
-		fmt.Fprintf(t, "\t%v", to)
-	}
-	for _, from := range ends {
-		fmt.Fprintf(t, "\n%v", from)
-		for _, to := range ends {
-			fmt.Fprint(t, "\t", strings.ReplaceAll(g.Ports(from, to).String(), ", ", ","))
-		}
-	}
-	fmt.Fprintln(t)
-	return yes, t.Flush()
 }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/selector"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// doors answers doors POD.
+func doors(w io.Writer, g *reach.Graph, text string) (int, error) {
+	pod, err := g.Lookup(text)
+	if err != nil {
+		return noAnswer, err
+	}
+	result := no
+	for _, x := range g.Exposures(pod) {
+		fmt.Fprintln(w, x)
+		switch {
+		case !x.Clients.IsEmpty():
+			result = yes
+		case !x.Unknown.IsEmpty() && result == no:
+			result = noAnswer
+		}
+	}
+	return result, nil
+}
+
+// ingress answers ingress [SELECTOR], for the controllers that it picks.
+func ingress(w io.Writer, g *reach.Graph, words []string) (int, error) {
+	var controllers []reach.Endpoint
+	for _, text := range words {
+		parsed, err := metav1.ParseToLabelSelector(text)
+		if err != nil {
+			return noAnswer, err
+		}
+		pods, err := selector.New(*parsed)
+		if err != nil {
+			return noAnswer, err
+		}
+		if controllers = g.Select(selector.Selector{}, pods); len(controllers) == 0 {
+			return noAnswer, fmt.Errorf("%s picks no pod", text)
+		}
+	}
+	result := yes
+	for _, r := range g.Routes(controllers...) {
+		fmt.Fprintln(w, r)
+		if s := status(r.Outcome(), false); s != yes && result != no {
+			result = s
+		}
+	}
+	return result, nil
+}
+
+// matrix answers no question: it prints who reaches whom.
+func matrix(w io.Writer, g *reach.Graph) (int, error) {
+	ends := append(g.Pods(), g.Outside()...)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "from \\ to")
+	for _, to := range ends {
+		fmt.Fprintf(t, "\t%v", to)
+	}
+	for _, from := range ends {
+		fmt.Fprintf(t, "\n%v", from)
+		for _, to := range ends {
+			fmt.Fprint(t, "\t", strings.ReplaceAll(g.Ports(from, to).String(), ", ", ","))
+		}
+	}
+	fmt.Fprintln(t)
+	return yes, t.Flush()
+}
