@@ -29,11 +29,14 @@ type Service struct {
 	Selector    selector.Selector
 	HasSelector bool
 
-	// Endpoints are what the EndpointSlices of the Service, in the order of their
-	// names, and then its Endpoints object list for its Ports. Of what is listed
-	// twice, the first counts. For a Service with a selector they only tell of
-	// pods that the Cluster does not hold.
+	// Endpoints are what EndpointSlices and the Endpoints object of the Service
+	// list, in the order of their names, everything once. Of a Service with a
+	// selector, they are what others than its controller add.
 	Endpoints []ServiceEndpoint
+
+	// Mirrored tells that there are lists of endpoints that repeat what the pods
+	// or other lists say. They are not among Endpoints.
+	Mirrored bool
 
 	Ports []ServicePort // in the order of the API object
 
@@ -46,7 +49,7 @@ type Service struct {
 	Balancers    []Balancer // of the kind LoadBalancer; none if not assigned yet
 	SourceRanges [2]cidr.Set
 	HasRanges    [2]bool // whether SourceRanges restrict the family at all
-	NodePorts    bool    // it has node ports, assigned or not
+	NodePorts    bool    // every port has a node port, assigned or not; otherwise those that name one
 	Alias        string  // of the kind ExternalName: the name, in lower case and without final dot
 
 	InternalLocal, ExternalLocal bool // the traffic policies
@@ -77,9 +80,9 @@ const (
 type ServicePort struct {
 	Name       string // empty if it has none
 	Port       Port   // of the Service
-	NodePort   uint16 // 0 if it has none, or none yet
 	Target     uint16 // 0 if TargetName says it
 	TargetName string
+	NodePort   uint16 // 0 if it has none, or none yet
 }
 
 // A Balancer is an address of a load balancer.
@@ -196,6 +199,9 @@ func (s *Service) setSelector(labels map[string]string) {
 	s.Selector, s.HasSelector = sel, true
 }
 
+// HasNodePort reports whether the i'th port has a node port, assigned or not.
+func (s *Service) HasNodePort(i int) bool { return s.NodePorts || s.Ports[i].NodePort != 0 }
+
 // setFamilies sets the families: what is settled counts before what is wanted.
 // A list of clusterIPs is settled, unless it must still grow.
 func (s *Service) setFamilies(spec *corev1.ServiceSpec) {
@@ -203,12 +209,13 @@ func (s *Service) setFamilies(spec *corev1.ServiceSpec) {
 	switch {
 	case spec.IPFamilyPolicy != nil:
 		policy = *spec.IPFamilyPolicy
-	case s.Kind == Headless && len(spec.Selector) == 0 && len(spec.IPFamilies) == 0:
+	case s.Kind == Headless && len(spec.Selector) == 0:
 		policy = corev1.IPFamilyPolicyRequireDualStack // what the API server fills in
 	}
 	switch {
 	case policy == corev1.IPFamilyPolicyRequireDualStack,
-		policy == corev1.IPFamilyPolicyPreferDualStack && (len(spec.ClusterIPs) == 0 || isHeadless(spec) && len(spec.IPFamilies) == 0):
+		policy == corev1.IPFamilyPolicyPreferDualStack &&
+			(len(spec.ClusterIPs) == 0 || isHeadless(spec) && (len(spec.Selector) == 0 || len(spec.IPFamilies) == 0)):
 		s.Families = [2]bool{true, true}
 	case len(s.ClusterIPs) > 0:
 		for _, a := range s.ClusterIPs {
@@ -246,8 +253,6 @@ func (s *Service) setPorts(spec *corev1.ServiceSpec) {
 		}
 		if s.Kind == NodePort || s.Kind == LoadBalancer {
 			port.NodePort = uint16(p.NodePort)
-			// One that is asked for by number is there without being allocated.
-			s.NodePorts = s.NodePorts || port.NodePort != 0
 		}
 		s.Ports = append(s.Ports, port)
 	}
@@ -300,8 +305,13 @@ func newEndpointCollector(s *Service) *endpointCollector {
 	return c
 }
 
-// addSlice adds what an EndpointSlice lists.
+// addSlice adds what an EndpointSlice lists. What the controller of a Service
+// with a selector writes repeats the pods.
 func (c *endpointCollector) addSlice(s *discoveryv1.EndpointSlice) {
+	if c.service.HasSelector && s.Labels[discoveryv1.LabelManagedBy] == "endpointslice-controller.k8s.io" {
+		c.service.Mirrored = c.service.Mirrored || len(s.Endpoints) > 0
+		return
+	}
 	if s.AddressType == discoveryv1.AddressTypeFQDN {
 		return
 	}
@@ -323,8 +333,14 @@ func (c *endpointCollector) addSlice(s *discoveryv1.EndpointSlice) {
 	}
 }
 
-// addEndpoints adds what an Endpoints object lists.
+// addEndpoints adds what an Endpoints object lists. That of a Service with a
+// selector repeats the pods, and one that no controller mirrors to slices repeats
+// these.
 func (c *endpointCollector) addEndpoints(list *endpoints) {
+	if c.service.HasSelector || list.Labels[discoveryv1.LabelSkipMirror] == "true" {
+		c.service.Mirrored = c.service.Mirrored || len(list.Subsets) > 0
+		return
+	}
 	for _, s := range list.Subsets {
 		var ports []endpointPort
 		for _, p := range s.Ports {

@@ -57,7 +57,8 @@ func TestModelServices(t *testing.T) {
 
 		{"SEM-275", `spec: {ipFamilies: [IPv6], ` + port + `}`, Service{Ports: web, Families: only6}, "one family that is wanted"},
 		{"SEM-275", `spec: {ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "both"},
-		{"SEM-275", `spec: {clusterIP: None, ipFamilies: [IPv4], ` + port + `}`, Service{Kind: Headless, Ports: web, Families: only4}, "of a headless one"},
+		{"SEM-275", `spec: {clusterIP: None, ipFamilies: [IPv4], ` + port + `}`, Service{Kind: Headless, Ports: web, Families: both}, "a headless one without selector gets the other, too"},
+		{"SEM-275", `spec: {clusterIP: None, ipFamilies: [IPv4], ipFamilyPolicy: SingleStack, ` + port + `}`, Service{Kind: Headless, Ports: web, Families: only4}, "unless it says otherwise"},
 		{"SEM-275", `spec: {ipFamilyPolicy: PreferDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "the policy, if there is nothing else"},
 		{"SEM-275", `spec: {ipFamilyPolicy: RequireDualStack, ` + port + `}`, Service{Ports: web, Families: both}, "the other policy that means both"},
 		{"SEM-275", `spec: {ipFamilyPolicy: SingleStack, ` + port + `}`, Service{Ports: web}, "one, but not known which"},
@@ -80,7 +81,7 @@ func TestModelServices(t *testing.T) {
 		{"SEM-285", `spec: {type: LoadBalancer, allocateLoadBalancerNodePorts: true, ` + port + `}`, Service{Kind: LoadBalancer, NodePorts: true, Ports: web}, "as it says"},
 		{"SEM-285", `spec: {type: LoadBalancer, allocateLoadBalancerNodePorts: false, ` + port + `}`, Service{Kind: LoadBalancer, Ports: web}, "or has none"},
 		{"SEM-285", `spec: {type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{port: 80, nodePort: 30080}]}`,
-			Service{Kind: LoadBalancer, NodePorts: true, Ports: []ServicePort{{Port: TCP.Port(80), Target: 80, NodePort: 30080}}}, "one that is asked for by number is there all the same"},
+			Service{Kind: LoadBalancer, Ports: []ServicePort{{Port: TCP.Port(80), Target: 80, NodePort: 30080}}}, "one that is asked for by number is there all the same"},
 
 		{"SEM-267", `{spec: {type: LoadBalancer, ` + port + `}, status: {loadBalancer: {ingress: [{ip: 198.51.100.5}, {ip: "fd00::5", ipMode: VIP}, {ip: 198.51.100.5}]}}}`,
 			Service{Kind: LoadBalancer, NodePorts: true, Ports: web, Balancers: []Balancer{{Addr: netip.MustParseAddr("198.51.100.5")}, {Addr: netip.MustParseAddr("fd00::5")}}}, "VIP is the default; each once"},

@@ -33,7 +33,7 @@ type service struct {
 	ports    [][]backend // of each of Ports
 	backends []backend   // whatever the port; of a headless Service
 	isDNS    bool
-	noPods   bool // the selector picks no pod at all
+	noPods   bool // it has no selector, or that picks no pod at all
 }
 
 // A backend is a usable backend of a Service port.
@@ -88,11 +88,8 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
 		svc.Labels = nil // they are those of the API object
 		svc.ports = make([][]backend, len(svc.Ports))
-		if svc.HasSelector {
-			g.addPods(svc, picked[i])
-		} else {
-			g.addEndpoints(svc)
-		}
+		g.addPods(svc, picked[i])
+		g.addEndpoints(svc)
 		s.addDoors(int32(i))
 	}
 	if len(s.list) > 0 {
@@ -182,8 +179,40 @@ func targetPort(p *policy.Pod, sp policy.ServicePort) (uint16, bool) {
 	return 0, false
 }
 
-// addEndpoints adds the backends that EndpointSlices list.
+// addEndpoints adds the backends that EndpointSlices list, unless they are there
+// already.
 func (g *Graph) addEndpoints(s *service) {
+	type key struct {
+		list int // of the ports, or -1
+		end  int32
+		addr netip.Addr
+		port policy.Port
+		fams flags
+	}
+	keyOf := func(list int, b backend) key {
+		if b.end >= 0 {
+			b.addr = netip.Addr{}
+		}
+		return key{list, b.end, b.addr, b.port, b.fams}
+	}
+	seen := make(map[key]bool)
+	add := func(list int, to *[]backend, b backend) {
+		if k := keyOf(list, b); !seen[k] {
+			seen[k] = true
+			*to = append(*to, b)
+		}
+	}
+	if len(s.Endpoints) > 0 {
+		for i, list := range s.ports {
+			for _, b := range list {
+				for _, fam := range families {
+					b := b
+					b.fams &= fam.flag()
+					seen[keyOf(i, b)] = true
+				}
+			}
+		}
+	}
 	for _, e := range s.Endpoints {
 		b := backend{addr: e.Addr, port: e.Port, fams: familyOf(e.Addr).flag(), host: -1, ready: e.Ready}
 		if !e.Ready && !(e.Serving && e.Terminating) {
@@ -197,13 +226,11 @@ func (g *Graph) addEndpoints(s *service) {
 		}
 		for i, sp := range s.Ports {
 			if sp.Name == e.PortName && sp.Port.Protocol == e.Port.Protocol {
-				s.ports[i] = append(s.ports[i], b)
+				add(i, &s.ports[i], b)
 			}
 		}
 		b.port = policy.Port{}
-		if !slices.Contains(s.backends, b) {
-			s.backends = append(s.backends, b)
-		}
+		add(-1, &s.backends, b)
 	}
 }
 
@@ -240,19 +267,17 @@ func (s *services) addDoors(i int32) {
 			s.doors[a] = append(s.doors[a], doorRef{ExternalIP, i, -1, int32(n)})
 		}
 	}
-	if svc.NodePorts {
-		for n, sp := range svc.Ports {
-			if sp.NodePort != 0 {
-				p := sp.Port.Protocol.Port(sp.NodePort)
-				s.nodePorts[p] = append(s.nodePorts[p], doorRef{NodePort, i, int32(n), 0})
-			}
+	for n, sp := range svc.Ports {
+		if sp.NodePort != 0 {
+			p := sp.Port.Protocol.Port(sp.NodePort)
+			s.nodePorts[p] = append(s.nodePorts[p], doorRef{NodePort, i, int32(n), 0})
 		}
 	}
 }
 
 // exposed reports whether a Service has a door that leads outside.
 func (s *service) exposed() bool {
-	return s.NodePorts || s.Kind == policy.LoadBalancer ||
+	return s.Kind == policy.NodePort || s.Kind == policy.LoadBalancer ||
 		len(s.ExternalIPs) > 0 && s.Kind != policy.Headless && s.Kind != policy.ExternalName
 }
 
@@ -384,7 +409,7 @@ func (g *Graph) serviceWarnings(m *policy.Model) []policy.Warning {
 			}
 		}
 		for n, sp := range s.Ports {
-			if sp.NodePort != 0 && s.NodePorts {
+			if sp.NodePort != 0 {
 				claims(fmt.Sprintf("spec.ports[%d].nodePort", n), netip.Addr{}, sp.Port.Protocol.Port(sp.NodePort))
 			}
 			for j, a := range s.ClusterIPs {
@@ -444,7 +469,7 @@ func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
 	if !hides || !s.exposed() {
 		return Endpoint{}, policy.Port{}, false
 	}
-	for _, backends := range s.ports {
+	for port, backends := range s.ports {
 		for _, b := range backends {
 			if b.end < 0 || b.end >= g.first.node || g.ends[b.end].flags&isNode != 0 {
 				continue
@@ -455,7 +480,7 @@ func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
 				if known := s.families(); known != 0 {
 					fam &= known
 				}
-				if fam != 0 && !g.bit(row, g.ends[id].class[0]) && g.comesIn(s, id) {
+				if fam != 0 && !g.bit(row, g.ends[id].class[0]) && g.comesIn(s, port, id) {
 					return Endpoint{g, b.end}, b.port, true
 				}
 			}
@@ -464,10 +489,10 @@ func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
 	return Endpoint{}, policy.Port{}, false
 }
 
-// comesIn reports whether a door of s that nodes translate takes connections
-// from an endpoint outside.
-func (g *Graph) comesIn(s *service, client int32) bool {
-	if s.NodePorts || len(s.ExternalIPs) > 0 {
+// comesIn reports whether a door of a port of s that nodes translate takes
+// connections from an endpoint outside.
+func (g *Graph) comesIn(s *service, port int, client int32) bool {
+	if s.HasNodePort(port) || len(s.ExternalIPs) > 0 {
 		return true
 	}
 	direct := len(s.Balancers) == 0 || slices.ContainsFunc(s.Balancers, func(b policy.Balancer) bool { return !b.Proxied })

@@ -320,7 +320,11 @@ func (g *Graph) glance(h *hop) Outcome {
 	if h.family != AnyFamily {
 		f = h.family.index()
 	}
-	egress := g.egressPasses(client, to) || g.bit(g.row(client.egress, key(h.outPort)), to.class[f])
+	out := f
+	if h.outFamily != AnyFamily {
+		out = h.outFamily.index()
+	}
+	egress := g.egressPasses(client, to) || g.bit(g.row(client.egress, key(h.outPort)), to.class[out])
 	ingress := h.anyDestination || g.ingressPasses(source, backend) ||
 		g.bit(g.row(backend.ingress, key(h.port)), source.class[f])
 	switch {
@@ -375,8 +379,7 @@ func (g *Graph) addressless(id int32) bool {
 // judgeHop judges a hop by the policies, as a plugin with the given profile
 // would, and returns All, None, Unknown or why it ends.
 func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
-	egress := Flow{Endpoint{g, h.client}, Endpoint{g, h.outTo}, h.outPort, h.family}
-	ingress := Flow{Endpoint{g, h.source}, Endpoint{g, h.backend}, h.port, h.family}
+	egress, ingress := g.flows(h)
 	result := func(allowed bool) Outcome {
 		if allowed {
 			return All
@@ -398,7 +401,7 @@ func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
 	}
 
 	v := Verdict{Flow: ingress, Reason: Policies}
-	out := question{profile: *p, reasons: reasons || g.addressless(h.outTo), port: h.outPort, family: h.family}
+	out := question{profile: *p, reasons: reasons || g.addressless(h.outTo), port: h.outPort, family: egress.Family}
 	in := question{profile: *p, reasons: reasons || g.addressless(h.source), port: h.port, family: h.family}
 	if h.family == AnyFamily {
 		out.family, in.family = IPv4, IPv4 // IPv6 would do as well
@@ -461,6 +464,15 @@ func (s *Side) couldHold(fam Family) bool {
 	})
 }
 
+// flows returns what the policies of both sides see of a hop.
+func (g *Graph) flows(h *hop) (egress, ingress Flow) {
+	egress = Flow{Endpoint{g, h.client}, Endpoint{g, h.outTo}, h.outPort, h.family}
+	if h.outFamily != AnyFamily {
+		egress.Family = h.outFamily
+	}
+	return egress, Flow{Endpoint{g, h.source}, Endpoint{g, h.backend}, h.port, h.family}
+}
+
 // path returns a hop in readable form, and its result.
 func (g *Graph) path(h *hop) (Path, Outcome) {
 	v, result := g.judgeHop(&g.profile, h, true)
@@ -469,8 +481,7 @@ func (g *Graph) path(h *hop) (Path, Outcome) {
 		p.Node, p.Nodes = Endpoint{g, h.node}, int(h.nodes)
 	}
 	if h.kind != stopHop {
-		p.Egress = Flow{Endpoint{g, h.client}, Endpoint{g, h.outTo}, h.outPort, h.family}
-		p.Ingress = Flow{Endpoint{g, h.source}, Endpoint{g, h.backend}, h.port, h.family}
+		p.Egress, p.Ingress = g.flows(h)
 	}
 	switch {
 	case result == All || result == None:

@@ -314,7 +314,7 @@ func TestExposureText(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"NodePort 30081/TCP of svc:x/proxied, to x/web 8080/TCP, where policies see the client: lets nobody in",
-		"LoadBalancer 80/TCP of svc:x/proxied, to x/web 8080/TCP, where policies see the balancer: unknown for 0.0.0.0/0, what is missing is the address from which the load balancer connects",
+		"LoadBalancer 80/TCP of svc:x/proxied, to x/web 8080/TCP, where policies see the balancer: unknown for 0.0.0.0/0, ::/0, what is missing is the address from which the load balancer connects",
 		"NodePort 30080/TCP of svc:x/web, to x/web 8080/TCP, where policies see the node: lets in 0.0.0.0/0 (some only because the node that hides them is the pod's own)",
 		"LoadBalancer 198.51.100.5 80/TCP of svc:x/web, to x/web 8080/TCP, where policies see the node: lets in 203.0.113.0/24 (some only because the node that hides them is the pod's own)",
 	}, got)

@@ -25,14 +25,15 @@ type hop struct {
 	node  int32 // the node that translates, -1 if that is of no importance
 	nodes int32 // how many nodes it stands for
 
-	client  int32
-	outTo   int32 // what the policies of the client see
-	outAddr netip.Addr
-	outPort policy.Port
-	source  int32 // whom the policies of the backend see
-	hidden  bool  // the source is how node looks, and not the client
-	backend int32
-	port    policy.Port
+	client    int32
+	outTo     int32 // what the policies of the client see
+	outAddr   netip.Addr
+	outFamily Family // AnyFamily if it is the same
+	outPort   policy.Port
+	source    int32 // whom the policies of the backend see
+	hidden    bool  // the source is how node looks, and not the client
+	backend   int32
+	port      policy.Port
 
 	// anySource: source stands for all there are, since it is not known.
 	// anyDestination: outTo likewise, and there is no backend to be judged.
@@ -334,7 +335,9 @@ func (w *walk) follow(i int32) {
 		w.stop(Unknown, missing{what: missingLoop, id: i})
 		return
 	}
-	if name, ok := serviceOfDNS(s.Alias); ok {
+	// DNS follows an alias in the cluster by its full name only.
+	name, ok := serviceOfDNS(s.Alias)
+	if ok = ok && strings.HasSuffix(s.Alias, ".cluster.local"); ok {
 		if next, ok := w.g.services.find(name); ok {
 			w.service(next)
 			return
@@ -347,7 +350,7 @@ func (w *walk) follow(i int32) {
 		}
 		return
 	}
-	if name, ok := serviceOfDNS(s.Alias); ok {
+	if ok {
 		w.stop(Unknown, missing{what: missingService, text: "svc:" + name.String()})
 		return
 	}
@@ -392,7 +395,7 @@ func (w *walk) fromOutside(i int32) {
 func (w *walk) doorsOf(i, port int32) {
 	s := &w.g.services.list[i]
 	sp := &s.Ports[port]
-	if s.NodePorts {
+	if s.HasNodePort(int(port)) {
 		w.hop.door = Door{Kind: NodePort, Service: s.Name, Port: sp.Port.Protocol.Port(sp.NodePort)}
 		w.anyNode(i, port, hasBoth)
 	}
@@ -427,7 +430,7 @@ func famsOf(a netip.Addr) flags {
 func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)) {
 	s := &w.g.services.list[i]
 	if len(backends) == 0 {
-		if s.noPods && len(s.Endpoints) > 0 {
+		if s.noPods && s.Mirrored {
 			w.stop(Unknown, missing{what: missingPods, id: i})
 		} else {
 			w.stop(NoEndpoints, missing{})
@@ -441,10 +444,13 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		fams &= known
 	}
 	client, done := w.clientFamilies()&w.entry, false
+	if w.hop.outFamily != AnyFamily {
+		client = hasBoth // it is not the client that connects to the Service
+	}
 	if !w.hop.sure {
 		known := w.knownFamilies(backends)
 		fams = cmp.Or(known, w.g.services.families, client)
-		w.alike = known == 0 && fams&client == hasBoth
+		w.alike = known == 0 && fams&client == hasBoth && w.hop.outFamily == AnyFamily
 	}
 	for _, fam := range families {
 		if fams&fam.flag() == 0 {
@@ -620,12 +626,16 @@ func (w *walk) nodePort(i, port, id, node int32) {
 
 // balancer goes to the address of a load balancer.
 func (w *walk) balancer(i, port int32, fams flags) {
+	if w.hop.door.Proxied {
+		w.proxied(i, port, fams)
+		return
+	}
 	s := &w.g.services.list[i]
+	if known := s.families(); known != 0 {
+		fams &= known
+	}
 	for f, fam := range families {
-		if known := s.families(); known != 0 && known&fam.flag() == 0 || w.clientFamilies()&fam.flag() == 0 {
-			continue // it has no such balancer, or the client no way to it
-		}
-		if fams&fam.flag() == 0 || !s.HasRanges[f] {
+		if fams&w.clientFamilies()&fam.flag() == 0 || !s.HasRanges[f] {
 			continue
 		}
 		in, out := w.countClientAddrs(s.SourceRanges[f], fam)
@@ -634,12 +644,9 @@ func (w *walk) balancer(i, port int32, fams flags) {
 		}
 		fams &^= fam.flag()
 		w.hop.family = fam
-		switch {
-		case w.hop.door.Proxied:
-			w.stop(Unknown, missing{what: missingFilter, id: i})
-		case out > 0 && in == 0:
+		if out > 0 && in == 0 {
 			w.stop(OutsideSourceRanges, missing{})
-		default:
+		} else {
 			w.stop(Unknown, missing{what: missingRanges, id: i})
 		}
 		w.hop.family = AnyFamily
@@ -647,25 +654,50 @@ func (w *walk) balancer(i, port int32, fams flags) {
 			return
 		}
 	}
-	if !w.hop.door.Proxied {
-		w.anyNode(i, port, fams)
+	w.anyNode(i, port, fams)
+}
+
+// proxied goes to the address of a load balancer that connects to the cluster by
+// itself, over whatever family. The side of the client ends there.
+func (w *walk) proxied(i, port int32, fams flags) {
+	s := &w.g.services.list[i]
+	fams &= w.clientFamilies()
+	if fams == 0 {
+		w.stop(NoFamily, missing{})
 		return
 	}
-	// The client's side ends at the balancer.
+	for f, fam := range families {
+		if fams&fam.flag() == 0 || !s.HasRanges[f] {
+			continue
+		}
+		if in, out := w.countClientAddrs(s.SourceRanges[f], fam); in == 0 || out > 0 {
+			fams &^= fam.flag()
+			w.hop.family = fam
+			w.stop(Unknown, missing{what: missingFilter, id: i})
+			w.hop.family = AnyFamily
+		}
+	}
+	if fams == 0 {
+		return
+	}
+	w.hop.outFamily = IPv4
+	if fams&hasIPv4 == 0 {
+		w.hop.outFamily = IPv6
+	}
 	w.hop.outTo = w.g.first.unknown + 1
 	if a := w.hop.door.Addr; a.IsValid() {
 		w.hop.outTo = w.g.first.addr + w.g.outsideIndex(a)
 	}
-	backends := s.ports[port]
-	w.families(i, backends, fams, func(fam Family) {
-		next := func(b *backend) { w.fromBalancer(b, fam, s.NodePorts && w.snat(!s.ExternalLocal)) }
-		if s.NodePorts && s.ExternalLocal {
+	backends, byNode := s.ports[port], s.HasNodePort(int(port))
+	w.families(i, backends, hasBoth, func(fam Family) {
+		next := func(b *backend) { w.fromBalancer(b, fam, byNode && w.snat(!s.ExternalLocal)) }
+		if byNode && s.ExternalLocal {
 			w.atOwnNodes(backends, fam, next)
 		} else {
 			w.usable(backends, fam, next)
 		}
 	})
-	w.hop.outTo = 0
+	w.hop.outTo, w.hop.outFamily = 0, AnyFamily
 }
 
 // fromBalancer goes on from a balancer that connects to the cluster by itself,
