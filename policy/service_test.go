@@ -492,3 +492,35 @@ func TestModelSharesNoLists(t *testing.T) {
 	*in.Spec.DefaultBackend = networkingv1.IngressBackend{}
 	assert.Equal(t, again, m)
 }
+
+// Lists that repeat what pods or other lists say are not endpoints, but tell
+// that there are some.
+func TestMirroredEndpoints(t *testing.T) {
+	const (
+		own  = "metadata: {labels: {kubernetes.io/service-name: s, endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io}}, addressType: IPv4, ports: [{name: '', port: 80}]"
+		skip = "metadata: {labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}}"
+		subs = "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 80}]}]"
+
+		selecting = "Service s: {spec: {selector: {app: a}, ports: [{port: 80}]}}"
+		plain     = "Service s: {spec: {ports: [{port: 80}]}}"
+	)
+	for _, tt := range []struct {
+		service, list string
+		endpoints     int
+		mirrored      bool
+		why           string
+	}{
+		{selecting, "EndpointSlice s-1: {" + own + ", endpoints: [{addresses: [10.0.0.1]}]}", 0, true, "the controller repeats the pods"},
+		{selecting, "EndpointSlice s-1: {" + own + "}", 0, false, "an empty list tells of nothing"},
+		{selecting, "Endpoints s: {" + subs + "}", 0, true, "so does the older controller"},
+		{plain, "EndpointSlice s-1: {" + own + ", endpoints: [{addresses: [10.0.0.1]}]}", 1, false, "without a selector there are no pods to repeat, whatever the label says"},
+		{plain, "Endpoints s: {" + subs + "}", 1, false, "what people write is mirrored"},
+		{plain, "Endpoints s: {" + skip + ", " + subs + "}", 0, true, "unless the label says that slices have it already"},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			s := modelOf(t, tt.service, tt.list).Services[0]
+			assert.Len(t, s.Endpoints, tt.endpoints)
+			assert.Equal(t, tt.mirrored, s.Mirrored)
+		})
+	}
+}
