@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -68,7 +69,8 @@ func (g *Graph) standsFor(id, pod int32) bool {
 	case replicaEnd:
 		return g.replicas[i] == pod
 	case staffedEnd:
-		return slices.Contains(g.staffed[i/2].pods, pod)
+		_, found := slices.BinarySearch(g.staffed[i/2].pods, pod)
+		return found
 	}
 	return false
 }
@@ -76,52 +78,49 @@ func (g *Graph) standsFor(id, pod int32) bool {
 // exposuresBy returns the doors of a Service port to a pod.
 func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
+	backends := slices.DeleteFunc(slices.Clone(s.ports[port]), func(b backend) bool { return !g.standsFor(pod, b.end) })
+	ready := slices.ContainsFunc(s.ports[port], func(b backend) bool { return b.ready })
 	var list []Exposure
 	index := make(map[exposureKey]int)
 	for _, client := range g.Outside() {
-		c := Connection{From: client, Port: s.Ports[port].Port}
-		addrs := client.Addrs()
 		results := make(map[int]*clientResult)
-		g.walkDoors(c, service, port, func(h hop) {
-			if h.kind == stopHop || !g.standsFor(pod, h.backend) {
-				return
-			}
-			k := exposureKey{h.door, h.port}
+		at := func(door Door, port policy.Port) *clientResult {
+			k := exposureKey{door, port}
 			n, ok := index[k]
 			if !ok {
 				n = len(list)
 				index[k] = n
-				list = append(list, Exposure{Door: h.door, Pod: Endpoint{g, pod}, Port: h.port, SeenAs: seenIn(&h)})
+				list = append(list, Exposure{Door: door, Pod: Endpoint{g, pod}, Port: port, SeenAs: g.seenBehind(s, door)})
 			}
-			r := results[n]
-			if r == nil {
-				r = new(clientResult)
-				results[n] = r
+			if results[n] == nil {
+				results[n] = new(clientResult)
 			}
-			switch g.glance(&h) {
-			case All:
-				r.in = true
-				r.fair = r.fair || !g.onlyByOwnNode(&h)
-			case Unknown:
-				r.unknown = true
-				if list[n].Missing == "" {
-					list[n].Missing = g.missing(&h)
+			return results[n]
+		}
+		g.walkDoors(Connection{From: client, Port: s.Ports[port].Port}, service, port, func(h hop) {
+			if h.kind == stopHop {
+				for _, b := range backends {
+					if h.concerns(g, pod) && (b.ready || !ready || h.stop == Unknown) {
+						at(h.door, b.port).add(g, &h, h.stop)
+					}
 				}
+				return
+			}
+			if g.standsFor(pod, h.backend) {
+				at(h.door, h.port).add(g, &h, g.glance(&h))
 			}
 		})
 		for n, r := range results {
-			switch {
-			case r.in:
-				list[n].Clients = list[n].Clients.Union(addrs)
+			switch o := r.sum.outcome(); {
+			case o.Reachable():
+				list[n].Clients = list[n].Clients.Union(client.Addrs())
 				list[n].OwnNode = list[n].OwnNode || !r.fair
-			case r.unknown:
-				list[n].Unknown = list[n].Unknown.Union(addrs)
+			case o == Unknown:
+				list[n].Unknown = list[n].Unknown.Union(client.Addrs())
+				if list[n].Missing == "" {
+					list[n].Missing = cmp.Or(r.missing, "the address family of "+g.serviceName(service))
+				}
 			}
-		}
-	}
-	for n := range list {
-		if list[n].Unknown.IsEmpty() {
-			list[n].Missing = ""
 		}
 	}
 	return list
@@ -134,17 +133,41 @@ type exposureKey struct {
 
 // A clientResult tells what became of the ways of a client through a door.
 type clientResult struct {
-	in, fair, unknown bool // fair: not only by the own node of the pod
+	sum     tally
+	fair    bool // some get in not only by the own node of the pod
+	missing string
 }
 
-func seenIn(h *hop) Seen {
-	switch {
-	case h.anySource:
-		return SeenAsBalancer
-	case h.hidden:
-		return SeenAsNode
+func (r *clientResult) add(g *Graph, h *hop, result Outcome) {
+	r.sum.add(h, result)
+	r.fair = r.fair || result == All && !g.onlyByOwnNode(h)
+	if result == Unknown && r.missing == "" {
+		r.missing = g.missing(h)
 	}
-	return SeenAsClient
+}
+
+// concerns reports whether a way that ends before any backend could have led to
+// a pod.
+func (h *hop) concerns(g *Graph, pod int32) bool {
+	switch h.missing.what {
+	case missingNode:
+		return g.standsFor(pod, h.missing.id)
+	case missingOwner:
+		return false
+	}
+	return h.stop == Unknown || h.stop == OutsideSourceRanges || !h.sure
+}
+
+// seenBehind tells whom the policies of the backends of s see in place of a
+// client that comes by a door.
+func (g *Graph) seenBehind(s *service, door Door) Seen {
+	switch {
+	case door.Proxied:
+		return SeenAsBalancer
+	case g.profile.ServiceSNAT == SNATNever, g.profile.ServiceSNAT == SNATKubeProxy && s.ExternalLocal:
+		return SeenAsClient
+	}
+	return SeenAsNode
 }
 
 // onlyByOwnNode reports whether an allowed hop passes only because its source is

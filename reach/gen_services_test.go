@@ -147,7 +147,7 @@ func (g *serviceGen) add(t *rapid.T) {
 	switch form {
 	case "ExternalName":
 		spec.Type, spec.Ports = corev1.ServiceTypeExternalName, nil
-		spec.ExternalName = pick(t, slices.Concat(serviceHosts, []string{"s1.x.svc.cluster.local", "s2." + rawNamespace(svc.ObjectMeta) + ".svc", "s3.default.svc.cluster.local."})...)
+		spec.ExternalName = pick(t, slices.Concat(serviceHosts, []string{"s1.x.svc.cluster.local", "s2." + rawNamespace(svc.ObjectMeta) + ".svc.cluster.local", "s2." + rawNamespace(svc.ObjectMeta) + ".svc", "s3.default.svc.cluster.local."})...)
 		return
 	case "headless":
 		spec.ClusterIP = corev1.ClusterIPNone
@@ -163,7 +163,7 @@ func (g *serviceGen) add(t *rapid.T) {
 		g.endpoints(t, svc)
 	default:
 		spec.Selector = g.selector(t, rawNamespace(svc.ObjectMeta))
-		if oneIn(t, 6) { // without meaning
+		if oneIn(t, 6) {
 			g.slice(t, svc)
 		}
 	}
@@ -297,7 +297,7 @@ func (g *serviceGen) balancer(t *rapid.T, svc *corev1.Service) {
 	if oneIn(t, 3) {
 		svc.Spec.AllocateLoadBalancerNodePorts = new(oneIn(t, 3))
 		for i := range svc.Spec.Ports {
-			if !*svc.Spec.AllocateLoadBalancerNodePorts {
+			if !*svc.Spec.AllocateLoadBalancerNodePorts && !oneIn(t, 3) {
 				svc.Spec.Ports[i].NodePort = 0
 			}
 		}
@@ -338,7 +338,11 @@ func (g *serviceGen) endpoints(t *rapid.T, svc *corev1.Service) {
 	}
 	addr := func(t *rapid.T) corev1.EndpointAddress { return corev1.EndpointAddress{IP: g.endpoint(t, true, true)} }
 	subset.Addresses, subset.NotReadyAddresses = listOf(t, 1, 2, addr), listOf(t, 0, 1, addr)
-	g.c.Endpoints = append(g.c.Endpoints, &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: svc.Name, Namespace: svc.Namespace}, Subsets: []corev1.EndpointSubset{subset}})
+	o := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: svc.Name, Namespace: svc.Namespace}, Subsets: []corev1.EndpointSubset{subset}}
+	if oneIn(t, 6) {
+		o.Labels = map[string]string{discoveryv1.LabelSkipMirror: "true"}
+	}
+	g.c.Endpoints = append(g.c.Endpoints, o)
 }
 
 // endpoint draws the address of a pod, of a node or of nobody, which no other
@@ -365,6 +369,9 @@ func (g *serviceGen) slice(t *rapid.T, svc *corev1.Service) {
 	g.slices++
 	s := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
 		Name: fmt.Sprintf("slice%d", g.slices), Namespace: svc.Namespace, Labels: map[string]string{discoveryv1.LabelServiceName: svc.Name}}}
+	if isSelected(svc) && !oneIn(t, 3) {
+		s.Labels[discoveryv1.LabelManagedBy] = sliceController
+	}
 	s.AddressType = pick(t, discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN)
 	s.Endpoints = listOf(t, 1, 3, func(t *rapid.T) discoveryv1.Endpoint {
 		var e discoveryv1.Endpoint

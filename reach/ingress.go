@@ -81,15 +81,16 @@ func (g *Graph) Routes(controllers ...Endpoint) []Route {
 		c.mustBeOf(g)
 	}
 	var list []Route
+	faults := make(map[types.NamespacedName]string) // of Services that are not there
 	for _, in := range g.services.routes {
 		for _, b := range in.Backends {
-			list = append(list, g.route(in, b, controllers))
+			list = append(list, g.route(in, b, controllers, faults))
 		}
 	}
 	return list
 }
 
-func (g *Graph) route(in *policy.IngressObject, b policy.IngressBackend, controllers []Endpoint) Route {
+func (g *Graph) route(in *policy.IngressObject, b policy.IngressBackend, controllers []Endpoint, faults map[types.NamespacedName]string) Route {
 	r := Route{Ingress: in.Name, Place: in.Place(b.Field), Host: b.Host, Path: b.Path, Port: b.PortName}
 	if b.PortNumber != 0 {
 		r.Port = strconv.Itoa(int(b.PortNumber))
@@ -105,8 +106,10 @@ func (g *Graph) route(in *policy.IngressObject, b policy.IngressBackend, control
 	r.Service = types.NamespacedName{Namespace: in.Name.Namespace, Name: b.Service}
 	i, ok := g.services.find(r.Service)
 	if !ok {
-		_, err := g.serviceTarget(r.Service.String())
-		r.Fault = err.Error()
+		if faults[r.Service] == "" {
+			faults[r.Service] = g.unknown("Service", "svc:", r.Service.String()).Error()
+		}
+		r.Fault = faults[r.Service]
 		return r
 	}
 	s := &g.services.list[i]

@@ -75,12 +75,14 @@ func (n *naive) trace(from, to string, port policy.Port, fam reach.Family, balan
 	addr, err := netip.ParseAddr(to)
 	ns, name, isService := n.serviceCalled(to)
 	switch {
+	case n.when(q.client.dead, "SEM-222"):
+		paths = []naivePath{{stop: reach.Gone}}
 	case err == nil:
 		paths = n.toAddr(q, addr.Unmap())
 	case isService:
 		paths = n.toService(q, n.service(ns, name), nil)
 	case strings.ContainsAny(to, ":/"):
-		paths = n.toEnd(q, n.end(to))
+		paths = n.toNamed(q, n.end(to))
 	default:
 		n.reach("SEM-290")
 		for _, a := range n.hosts(to) {
@@ -131,7 +133,7 @@ func (n *naive) summary(paths []naivePath) reach.Outcome {
 		return reach.None
 	}
 	for _, o := range []reach.Outcome{reach.Unknown, reach.OutsideSourceRanges, reach.NoLocalEndpoints,
-		reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.NotExposed} {
+		reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.Gone, reach.NotExposed} {
 		if stops[o] {
 			return o
 		}
@@ -171,19 +173,51 @@ func (n *naive) service(ns, name string) *corev1.Service {
 func (n *naive) hosts(name string) []netip.Addr {
 	var addrs []netip.Addr
 	for _, a := range n.c.Hosts[dnsName(name)] {
-		addrs = append(addrs, a.Unmap())
+		if a = a.Unmap(); !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
 	}
 	return addrs
 }
 
 // toAddr: the address of a Service is translated, and everything else is an
-// ordinary endpoint (SEM-286). The ports of a ClusterIP are those that the
-// Service lists (SEM-259); on other addresses only these are translated
-// (SEM-269). An external IP that a pod or a node has can mean either, and one
-// that several Services claim all of them.
+// ordinary endpoint (SEM-286). An external IP that a pod or a node has can mean
+// either (SEM-269).
 func (n *naive) toAddr(q naiveAsk, a netip.Addr) []naivePath {
+	paths, either := n.atDoors(q, a)
+	ends := n.withAddr(a)
+	owned := len(ends) > 1 || !strings.HasPrefix(ends[0].id, "addr:")
+	if len(paths) > 0 && !n.when(either && owned, "SEM-269") {
+		return paths
+	}
+	if len(ends) > 1 {
+		return append(paths, naivePath{stop: reach.Unknown}) // it is not known whose it is (SEM-224)
+	}
+	return append(paths, n.toEnd(q, ends[0])...)
+}
+
+// toNamed is toAddr for each address of an end that is called by its name.
+func (n *naive) toNamed(q naiveAsk, e naiveEnd) []naivePath {
 	var paths []naivePath
-	external := false
+	itself := e.dead || len(e.addrs) == 0
+	for _, a := range e.addrs {
+		doors, either := n.atDoors(q, a)
+		itself = itself || either || len(doors) == 0
+		if !e.dead {
+			paths = append(paths, doors...)
+		}
+	}
+	if itself {
+		paths = append(paths, n.toEnd(q, e)...)
+	}
+	return paths
+}
+
+// atDoors goes through the doors of all Services that claim an address. The
+// ports of a ClusterIP are those that the Service lists (SEM-259); on other
+// addresses only these are translated (SEM-269). It reports whether who has the
+// address may get the connection, too.
+func (n *naive) atDoors(q naiveAsk, a netip.Addr) (paths []naivePath, either bool) {
 	for _, svc := range n.c.Services {
 		sp := n.listed(svc, q.port)
 		if isHeadless(svc) || svc.Spec.Type == corev1.ServiceTypeExternalName {
@@ -191,7 +225,7 @@ func (n *naive) toAddr(q naiveAsk, a netip.Addr) []naivePath {
 		}
 		if n.when(slices.Contains(clusterIPs(svc), a), "SEM-286") {
 			if n.when(sp == nil, "SEM-259") {
-				paths = append(paths, naivePath{stop: reach.NoServicePort})
+				paths = append(paths, naiveDoor{kind: reach.ClusterIP, svc: svc, addr: a}.stopped(reach.AnyFamily, reach.NoServicePort)...)
 			} else {
 				paths = append(paths, n.through(q, naiveDoor{kind: reach.ClusterIP, svc: svc, port: sp, addr: a})...)
 			}
@@ -207,33 +241,31 @@ func (n *naive) toAddr(q naiveAsk, a netip.Addr) []naivePath {
 		}
 		for _, ip := range svc.Spec.ExternalIPs {
 			if n.when(rawAddr(ip) == a, "SEM-269") {
-				external = true
+				either = true
 				paths = append(paths, n.through(q, naiveDoor{kind: reach.ExternalIP, svc: svc, port: sp, addr: a})...)
 			}
 		}
 	}
-	ends := n.withAddr(a)
-	owned := len(ends) > 1 || !strings.HasPrefix(ends[0].id, "addr:")
-	if len(paths) > 0 && !n.when(external && owned, "SEM-269") {
-		return paths
-	}
-	if len(ends) > 1 {
-		return append(paths, naivePath{stop: reach.Unknown}) // it is not known whose it is (SEM-224)
-	}
-	return append(paths, n.toEnd(q, ends[0])...)
+	return paths, either
 }
 
-// toEnd: a node translates its node ports (SEM-286).
+// toEnd: a node translates its node ports (SEM-286), and so do the addresses of
+// a node that a pod on its host network has. Of several Services with one node
+// port, either can be meant (SEM-269).
 func (n *naive) toEnd(q naiveAsk, e naiveEnd) []naivePath {
-	if e.isNode && e.spec == nil {
+	var paths []naivePath
+	if !e.dead && (e.isNode || e.spec != nil && e.spec.HostNetwork) {
 		for _, svc := range n.c.Services {
 			for i, sp := range svc.Spec.Ports {
-				if hasNodePorts(svc) && sp.NodePort != 0 && rawPort(sp, sp.NodePort) == q.port {
+				if hasNodePort(svc, &sp) && sp.NodePort != 0 && rawPort(sp, sp.NodePort) == q.port {
 					n.reach("SEM-286")
-					return n.through(q, naiveDoor{kind: reach.NodePort, svc: svc, port: &svc.Spec.Ports[i], node: &e})
+					paths = append(paths, n.through(q, naiveDoor{kind: reach.NodePort, svc: svc, port: &svc.Spec.Ports[i], node: &e})...)
 				}
 			}
 		}
+	}
+	if len(paths) > 0 {
+		return paths
 	}
 	return []naivePath{n.direct(q.client, e, q.port, q.fams)}
 }
@@ -246,9 +278,12 @@ func (n *naive) direct(client, e naiveEnd, port policy.Port, fams []reach.Family
 	for _, fam := range fams {
 		f := naiveFlow{client, e, port, fam}
 		p.allowed = p.allowed || n.allowed(f)
-		if client.dead || e.dead || n.speaks(e, fam) && (n.speaks(client, fam) || f.fromOwnNode()) {
+		if n.speaks(e, fam) && (n.speaks(client, fam) || f.fromOwnNode()) {
 			p.stop = ""
 		}
+	}
+	if n.when(e.dead, "SEM-222") {
+		p.stop = reach.Gone
 	}
 	return p
 }
@@ -258,41 +293,49 @@ func (n *naive) direct(client, e naiveEnd, port policy.Port, fams []reach.Family
 func (n *naive) toService(q naiveAsk, svc *corev1.Service, aliases []*corev1.Service) []naivePath {
 	outside := q.client.node == ""
 	switch {
-	case isHeadless(svc) && n.when(outside, "SEM-285"), svc.Spec.Type == corev1.ServiceTypeExternalName && n.when(outside, "SEM-285"):
+	case outside && n.when(!n.isExposed(svc), "SEM-285"):
 		return []naivePath{{stop: reach.NotExposed}}
 	case svc.Spec.Type == corev1.ServiceTypeExternalName:
 		return n.toAlias(q, svc, aliases)
 	case isHeadless(svc):
-		return n.perFamily(q.client, svc, func(of []reach.Family) []naivePath { return n.headless(q, svc, of) })
-	}
-	doors := []naiveDoor{{kind: reach.ClusterIP, svc: svc}}
-	if outside {
-		doors = n.doors(svc)
-		if n.when(len(doors) == 0, "SEM-285") {
-			return []naivePath{{stop: reach.NotExposed}}
-		}
+		return n.perFamily(q.client, svc, nil, func(of []reach.Family) []naivePath { return n.headless(q, svc, of) })
 	}
 	sp := n.listed(svc, q.port)
-	if n.when(sp == nil, "SEM-259") {
+	clusterIP := naiveDoor{kind: reach.ClusterIP, svc: svc, port: sp}
+	doors := []naiveDoor{clusterIP}
+	switch {
+	case n.when(sp == nil, "SEM-259") && outside:
 		return []naivePath{{stop: reach.NoServicePort}}
+	case sp == nil:
+		return clusterIP.stopped(reach.AnyFamily, reach.NoServicePort)
+	case outside:
+		doors = n.doors(svc, sp)
 	}
-	return n.perFamily(q.client, svc, func(of []reach.Family) []naivePath {
+	var paths []naivePath
+	var open []naiveDoor // to whatever family the Service has
+	for _, d := range doors {
+		if d.addr.IsValid() && !d.proxied {
+			paths = append(paths, n.through(q, d)...)
+		} else {
+			open = append(open, d)
+		}
+	}
+	if len(open) == 0 {
+		return paths
+	}
+	return append(paths, n.perFamily(q.client, svc, sp, func(of []reach.Family) []naivePath {
 		var paths []naivePath
-		for _, d := range doors {
-			d.port = sp
+		for _, d := range open {
 			paths = append(paths, n.throughOver(q, d, of)...)
 		}
 		return paths
-	})
+	})...)
 }
 
-// doors returns those that lead outside (SEM-285), the ports left out.
-func (n *naive) doors(svc *corev1.Service) []naiveDoor {
+// doors returns those of a port that lead outside (SEM-285).
+func (n *naive) doors(svc *corev1.Service, sp *corev1.ServicePort) []naiveDoor {
 	var doors []naiveDoor
-	if isHeadless(svc) || svc.Spec.Type == corev1.ServiceTypeExternalName {
-		return nil
-	}
-	if n.when(hasNodePorts(svc), "SEM-285") {
+	if n.when(hasNodePort(svc, sp), "SEM-285") {
 		doors = append(doors, naiveDoor{kind: reach.NodePort, svc: svc})
 	}
 	doors = append(doors, n.balancers(svc)...)
@@ -300,7 +343,18 @@ func (n *naive) doors(svc *corev1.Service) []naiveDoor {
 		n.reach("SEM-269")
 		doors = append(doors, naiveDoor{kind: reach.ExternalIP, svc: svc, addr: rawAddr(ip)})
 	}
+	for i := range doors {
+		doors[i].port = sp
+	}
 	return doors
+}
+
+// isExposed reports whether some port has a door that leads outside.
+func (n *naive) isExposed(svc *corev1.Service) bool {
+	if isHeadless(svc) || svc.Spec.Type == corev1.ServiceTypeExternalName {
+		return false
+	}
+	return slices.ContainsFunc(svc.Spec.Ports, func(sp corev1.ServicePort) bool { return len(n.doors(svc, &sp)) > 0 })
 }
 
 // balancers returns the addresses of the load balancer. Before one is assigned
@@ -349,13 +403,14 @@ func clusterIPs(svc *corev1.Service) []netip.Addr {
 	return addrs
 }
 
-// hasNodePorts: a load balancer has them too, unless it does without (SEM-285).
-func hasNodePorts(svc *corev1.Service) bool {
+// hasNodePort: those of a load balancer that does without have none, unless they
+// name one (SEM-285).
+func hasNodePort(svc *corev1.Service, sp *corev1.ServicePort) bool {
 	switch svc.Spec.Type {
 	case corev1.ServiceTypeNodePort:
 		return true
 	case corev1.ServiceTypeLoadBalancer:
-		return svc.Spec.AllocateLoadBalancerNodePorts == nil || *svc.Spec.AllocateLoadBalancerNodePorts
+		return svc.Spec.AllocateLoadBalancerNodePorts == nil || *svc.Spec.AllocateLoadBalancerNodePorts || sp.NodePort != 0
 	}
 	return false
 }
@@ -377,25 +432,26 @@ func (n *naive) listed(svc *corev1.Service, port policy.Port) *corev1.ServicePor
 
 // perFamily: of a Service whose one family is not known, the answer is unknown
 // unless it is the same for all that are possible (SEM-275).
-func (n *naive) perFamily(client naiveEnd, svc *corev1.Service, follow func([]reach.Family) []naivePath) []naivePath {
+func (n *naive) perFamily(client naiveEnd, svc *corev1.Service, sp *corev1.ServicePort, follow func([]reach.Family) []naivePath) []naivePath {
 	if fams := n.familiesOf(svc); len(fams) > 0 {
 		return follow(fams)
 	}
-	possible := n.possibleFamilies(client, svc)
+	possible := n.possibleFamilies(client, svc, sp)
 	if len(possible) == 1 {
 		return follow(possible)
 	}
-	v4, v6 := follow([]reach.Family{reach.IPv4}), follow([]reach.Family{reach.IPv6})
-	return n.ifEqual(v4, v6, slices.Concat(v4, v6))
+	return n.ifEqual(follow([]reach.Family{reach.IPv4}), follow([]reach.Family{reach.IPv6}))
 }
 
 // possibleFamilies returns those of which backends have known addresses, or if
 // there are none, pods or nodes, or else the client, or else both (SEM-275).
-func (n *naive) possibleFamilies(client naiveEnd, svc *corev1.Service) []reach.Family {
+func (n *naive) possibleFamilies(client naiveEnd, svc *corev1.Service, sp *corev1.ServicePort) []reach.Family {
 	var backends, all []netip.Addr
 	for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
-		for _, b := range n.backends(svc, nil, fam) {
-			backends = append(backends, b.end.addrs...)
+		for _, b := range n.backends(svc, sp, fam) {
+			if b.ready || b.last {
+				backends = append(backends, b.end.addrs...)
+			}
 		}
 	}
 	for _, e := range n.known {
@@ -420,13 +476,23 @@ func (n *naive) possibleFamilies(client naiveEnd, svc *corev1.Service) []reach.F
 	return []reach.Family{reach.IPv4, reach.IPv6}
 }
 
-// ifEqual returns paths if a and b come to the same, and that it is unknown if
-// they do not.
-func (n *naive) ifEqual(a, b, paths []naivePath) []naivePath {
-	if n.summary(a) != n.summary(b) {
-		return []naivePath{{stop: reach.Unknown}}
+// ifEqual returns the paths of both if a and b come to the same, and otherwise
+// that all which are judged are unknown.
+func (n *naive) ifEqual(a, b []naivePath) []naivePath {
+	both := slices.Concat(a, b)
+	if n.summary(a) == n.summary(b) {
+		return both
 	}
-	return paths
+	unknown := false
+	for i := range both {
+		if both[i].stop == "" {
+			both[i].stop, both[i].allowed, unknown = reach.Unknown, false, true
+		}
+	}
+	if !unknown {
+		both = append(both, naivePath{stop: reach.Unknown})
+	}
+	return both
 }
 
 // familiesOf: a policy of two families means both, unless there is a list of
@@ -435,7 +501,11 @@ func (n *naive) ifEqual(a, b, paths []naivePath) []naivePath {
 func (n *naive) familiesOf(svc *corev1.Service) []reach.Family {
 	n.reach("SEM-275")
 	both, spec := []reach.Family{reach.IPv4, reach.IPv6}, svc.Spec
-	if p := spec.IPFamilyPolicy; p != nil {
+	p := spec.IPFamilyPolicy
+	if isHeadless(svc) && len(spec.Selector) == 0 && (p == nil || *p != corev1.IPFamilyPolicySingleStack) {
+		return both
+	}
+	if p != nil {
 		noList := len(spec.ClusterIPs) == 0 || isHeadless(svc)
 		if *p == corev1.IPFamilyPolicyRequireDualStack || *p == corev1.IPFamilyPolicyPreferDualStack && noList {
 			return both
@@ -449,9 +519,6 @@ func (n *naive) familiesOf(svc *corev1.Service) []reach.Family {
 		for _, f := range spec.IPFamilies {
 			fams = append(fams, map[corev1.IPFamily]reach.Family{corev1.IPv4Protocol: reach.IPv4, corev1.IPv6Protocol: reach.IPv6}[f])
 		}
-	}
-	if len(fams) == 0 && isHeadless(svc) && len(spec.Selector) == 0 && spec.IPFamilyPolicy == nil {
-		return both
 	}
 	return fams
 }
@@ -471,33 +538,37 @@ func (n *naive) toAlias(q naiveAsk, svc *corev1.Service, aliases []*corev1.Servi
 	if slices.Contains(aliases, svc) {
 		return []naivePath{{stop: reach.Unknown}}
 	}
-	name := svc.Spec.ExternalName
-	if ns, name, ok := n.serviceCalled(name); ok {
-		if next := n.service(ns, name); next != nil {
-			return n.toService(q, next, append(slices.Clone(aliases), svc))
-		}
-		return []naivePath{{stop: reach.Unknown}}
+	alias := svc.Spec.ExternalName
+	ns, name, ok := n.serviceCalled(alias)
+	ok = ok && strings.HasSuffix(dnsName(alias), ".cluster.local") // only full names lead on
+	if ok && n.service(ns, name) != nil {
+		return n.toService(q, n.service(ns, name), append(slices.Clone(aliases), svc))
 	}
 	var paths []naivePath
-	for _, a := range n.hosts(name) {
+	for _, a := range n.hosts(alias) {
 		paths = append(paths, n.toAddr(q, a)...)
 	}
-	if len(paths) > 0 {
+	switch {
+	case len(paths) > 0:
 		return paths
+	case ok:
+		return []naivePath{{stop: reach.Unknown}}
 	}
+	p := naiveDoor{kind: reach.ExternalName, svc: svc}.newPath(reach.AnyFamily)
+	p.stop = reach.NoFamily
 	for _, fam := range q.fams {
 		if !n.speaks(q.client, fam) {
-			paths = append(paths, naivePath{fam: fam, stop: reach.NoFamily})
 			continue
 		}
 		for _, a := range n.anyOutside(fam) {
-			if p := n.direct(q.client, n.end(a.String()), q.port, []reach.Family{fam}); !p.allowed {
-				return []naivePath{{stop: reach.Unknown}}
+			if !n.direct(q.client, n.end(a.String()), q.port, []reach.Family{fam}).allowed {
+				p.stop = reach.Unknown
+				return []naivePath{p}
 			}
 		}
-		paths = append(paths, naivePath{door: reach.ExternalName, fam: fam, backend: "any", port: q.port, allowed: true})
+		p.backend, p.port, p.allowed, p.stop = anyone, q.port, true, ""
 	}
-	return paths
+	return []naivePath{p}
 }
 
 // anyOutside returns addresses outside the cluster that stand for all of their
@@ -549,51 +620,94 @@ type naiveBackend struct {
 // (SEM-262).
 func (n *naive) headless(q naiveAsk, svc *corev1.Service, of []reach.Family) []naivePath {
 	n.reach("SEM-262")
+	d := naiveDoor{kind: reach.Headless, svc: svc, of: of}
+	if why, stops := n.withoutBackends(d, onlyReady); stops {
+		return d.stopped(reach.AnyFamily, why)
+	}
 	var paths []naivePath
 	for _, fam := range q.fams {
-		switch found := n.backends(svc, nil, fam); {
-		case !slices.Contains(of, fam):
-			paths = append(paths, naivePath{fam: fam, stop: n.withoutBackends(svc, nil, of, onlyReady)})
-		default:
-			found = onlyReady(n.withReplicas(q.client, found))
-			if len(found) == 0 {
-				n.reach("SEM-257")
-				paths = append(paths, naivePath{fam: fam, stop: n.withoutBackends(svc, nil, of, onlyReady)})
-			}
-			for _, b := range found {
-				p := naivePath{door: reach.Headless, service: rawNamespace(svc.ObjectMeta) + "/" + svc.Name, fam: fam, backend: textOfEnd(b.end), port: q.port}
-				if b.many {
-					p.stop = reach.Unknown
-					paths = append(paths, p)
-					continue
-				}
-				paths = append(paths, n.asFlow(p, plainSight(q.client, b.end, q.port)))
-			}
+		found := onlyReady(n.withReplicas(q.client, n.backends(svc, nil, fam)))
+		switch {
+		case !slices.Contains(of, fam), !n.speaks(q.client, fam) && !n.holdsSome(q.client, found):
+			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
+			continue
+		case n.when(len(found) == 0, "SEM-257", "SEM-275"):
+			paths = append(paths, d.stopped(fam, reach.NoEndpoints)...)
+		}
+		for _, b := range found {
+			b.port = q.port
+			paths = append(paths, n.untranslated(q.client, d.newPath(fam), b))
 		}
 	}
 	return paths
+}
+
+// untranslated is the path of a client that connects to a backend itself: a
+// flow like any other (SEM-213).
+func (n *naive) untranslated(client naiveEnd, p naivePath, b naiveBackend) naivePath {
+	p.backend, p.port = textOfEnd(b.end), b.port
+	if n.when(b.many, "SEM-224") {
+		p.stop = reach.Unknown
+		return p
+	}
+	if p = n.judge(p, plainSight(client, b.end, b.port)); p.stop == reach.Unknown {
+		p.stop = ""
+	}
+	return p
 }
 
 func onlyReady(found []naiveBackend) []naiveBackend {
 	return slices.DeleteFunc(slices.Clone(found), func(b naiveBackend) bool { return !b.ready })
 }
 
-// withoutBackends tells why there are none of one family: the Service has none
-// at all (SEM-260), or only of the other family (SEM-281).
-func (n *naive) withoutBackends(svc *corev1.Service, sp *corev1.ServicePort, of []reach.Family, usable func([]naiveBackend) []naiveBackend) reach.Outcome {
-	for _, fam := range of {
-		if len(usable(n.backends(svc, sp, fam))) > 0 {
-			return reach.NoFamily
+// withoutBackends reports whether the way ends since there are no backends,
+// whatever their families, and why: there are none (SEM-260), or they are listed
+// but not in the input (SEM-264).
+func (n *naive) withoutBackends(d naiveDoor, usable func([]naiveBackend) []naiveBackend) (reach.Outcome, bool) {
+	for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
+		if len(usable(n.backends(d.svc, d.port, fam))) > 0 {
+			return "", false
 		}
 	}
+	if n.when(n.lacksPods(d.svc), "SEM-264") {
+		return reach.Unknown, true
+	}
 	n.reach("SEM-260")
-	return reach.NoEndpoints
+	return reach.NoEndpoints, true
 }
+
+// lacksPods reports whether there are lists of endpoints that only repeat what
+// the input does not hold: the selector picks no pod (SEM-264).
+func (n *naive) lacksPods(svc *corev1.Service) bool {
+	for _, e := range n.known {
+		if isSelected(svc) && e.ns == rawNamespace(svc.ObjectMeta) && n.holdsPairs(e, svc.Spec.Selector) {
+			return false
+		}
+	}
+	for _, s := range n.c.EndpointSlices {
+		mine := rawNamespace(s.ObjectMeta) == rawNamespace(svc.ObjectMeta) && s.Labels[discoveryv1.LabelServiceName] == svc.Name
+		if mine && isSelected(svc) && s.Labels[discoveryv1.LabelManagedBy] == sliceController && len(s.Endpoints) > 0 {
+			return true
+		}
+	}
+	for _, o := range n.c.Endpoints {
+		mine := rawNamespace(o.ObjectMeta) == rawNamespace(svc.ObjectMeta) && o.Name == svc.Name
+		if mine && (isSelected(svc) || o.Labels[discoveryv1.LabelSkipMirror] == "true") && len(o.Subsets) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func isSelected(svc *corev1.Service) bool { return len(svc.Spec.Selector) > 0 }
+
+// sliceController is what writes the slices of Services with a selector.
+const sliceController = "endpointslice-controller.k8s.io"
 
 // backends returns what can be behind a port of a Service over a family, also
 // what is not ready. Without a port it is every address of the Service.
 func (n *naive) backends(svc *corev1.Service, sp *corev1.ServicePort, fam reach.Family) []naiveBackend {
-	if n.when(len(svc.Spec.Selector) == 0, "SEM-264") {
+	if n.when(!isSelected(svc), "SEM-264") {
 		return n.listedBackends(svc, sp, fam)
 	}
 	var found []naiveBackend
@@ -626,6 +740,12 @@ func (n *naive) backends(svc *corev1.Service, sp *corev1.ServicePort, fam reach.
 		}
 		n.when(e.spec.HostNetwork, "SEM-276")
 		found = append(found, b)
+	}
+	for _, b := range n.listedBackends(svc, sp, fam) { // others than the controller add backends
+		usable := func(o naiveBackend) bool { return (o.ready || o.last) && o.end.id == b.end.id && o.port == b.port }
+		if !slices.ContainsFunc(found, usable) {
+			found = append(found, b)
+		}
 	}
 	return found
 }
@@ -712,6 +832,10 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 	}
 	for _, s := range n.c.EndpointSlices {
 		mine := rawNamespace(s.ObjectMeta) == rawNamespace(svc.ObjectMeta) && s.Labels[discoveryv1.LabelServiceName] == svc.Name
+		if mine && isSelected(svc) && s.Labels[discoveryv1.LabelManagedBy] == sliceController {
+			n.reach("SEM-264")
+			continue // it repeats the pods
+		}
 		if !mine || n.when(s.AddressType == discoveryv1.AddressTypeFQDN, "SEM-264") {
 			continue
 		}
@@ -738,6 +862,9 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 		if rawNamespace(o.ObjectMeta) != rawNamespace(svc.ObjectMeta) || o.Name != svc.Name {
 			continue
 		}
+		if n.when(isSelected(svc) || o.Labels[discoveryv1.LabelSkipMirror] == "true", "SEM-264") {
+			continue // it repeats the pods, or other slices
+		}
 		for _, subset := range o.Subsets {
 			for _, port := range subset.Ports {
 				n.reach("SEM-264")
@@ -755,9 +882,8 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 		b := naiveBackend{port: e.port, node: e.node, ready: e.state.ready, last: e.state.last}
 		ends := n.withAddr(e.addr)
 		b.end, b.many = ends[0], len(ends) > 1
-		b.end.at = false // it is the pod or the node itself, over this family
-		if b.node == "" {
-			b.node = b.end.node
+		if b.end.spec != nil {
+			b.end.at = false // it is the pod itself, over this family
 		}
 		same := func(o naiveBackend) bool { return o.end.id == b.end.id && (sp == nil || o.port == b.port) }
 		if i := slices.IndexFunc(found, same); i >= 0 { // one is as good as the other
@@ -802,20 +928,25 @@ func (n *naive) usable(found []naiveBackend) []naiveBackend {
 	return last
 }
 
-// local returns the usable ones on a node, and whether others of them may be
-// there too (SEM-270).
+// local returns the usable ones on a node, and whether others may be there,
+// too, or in their place (SEM-270). Those in whose place others may be are left
+// out.
 func (n *naive) local(found []naiveBackend, node string) (there []naiveBackend, unknown bool) {
-	var here, maybe []naiveBackend
+	var here []naiveBackend
+	readyHere, readyMaybe, lastMaybe := false, false, false
 	for _, b := range found {
-		if b.node == node {
+		switch maybe := mayBeOne(b.node, node); {
+		case b.node == node:
 			here = append(here, b)
-		} else if mayBeOne(b.node, node) {
-			maybe = append(maybe, b)
+			readyHere = readyHere || b.ready
+		case maybe:
+			readyMaybe, lastMaybe = readyMaybe || b.ready, lastMaybe || b.last
 		}
 	}
-	there = n.usable(here)
-	preferred := func(b naiveBackend) bool { return b.ready || b.last && (len(there) == 0 || !there[0].ready) }
-	return there, slices.ContainsFunc(maybe, preferred)
+	if readyMaybe && !readyHere {
+		return nil, true
+	}
+	return n.usable(here), readyMaybe || lastMaybe && !readyHere
 }
 
 // mayBeOne reports whether two different ids can stand for one node, because
@@ -836,35 +967,67 @@ type naiveDoor struct {
 	of      []reach.Family // of the Service
 }
 
-// through follows a connection through a door.
+// through follows a connection through a door. One with an address works only
+// if the Service has its family.
 func (n *naive) through(q naiveAsk, d naiveDoor) []naivePath {
-	return n.perFamily(q.client, d.svc, func(of []reach.Family) []naivePath { return n.throughOver(q, d, of) })
+	if len(n.familiesOf(d.svc)) == 0 && d.addr.IsValid() && !d.proxied {
+		return n.throughOver(q, d, []reach.Family{familyOfAddr(d.addr)})
+	}
+	return n.perFamily(q.client, d.svc, d.port, func(of []reach.Family) []naivePath { return n.throughOver(q, d, of) })
 }
 
 // throughOver is through for a Service of the families of.
 func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naivePath {
-	var paths []naivePath
 	d.of = of
-	if why := n.withoutBackends(d.svc, d.port, of, n.usable); why == reach.NoEndpoints {
-		paths = d.stopped(reach.AnyFamily, why)
+	if d.node != nil && n.when(mayBeOne(d.node.node, q.client.node), "SEM-213") {
+		return d.stopped(reach.AnyFamily, reach.Unknown)
 	}
+	if d.proxied {
+		return n.proxied(q, d)
+	}
+	var paths, filtered []naivePath
+	var left []reach.Family
 	for _, fam := range q.fams {
 		switch {
-		case !q.client.dead && !q.client.isNode && n.when(!n.speaks(q.client, fam), "SEM-128"):
-			paths = append(paths, naivePath{fam: fam, stop: reach.NoFamily})
 		case !slices.Contains(of, fam), d.addr.IsValid() && familyOfAddr(d.addr) != fam,
 			d.node != nil && !n.speaks(*d.node, fam):
 			n.reach("SEM-275")
-			paths = append(paths, naivePath{fam: fam, stop: reach.NoFamily})
-		case d.proxied && n.when(n.inRanges(d.svc, q.client, fam) != admitted, "SEM-273"): // it may heed them
-			paths = append(paths, d.stopped(fam, reach.Unknown)...)
-		case d.proxied:
-			paths = append(paths, n.proxied(q, d, fam)...)
+			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
+		case n.when(!n.speaks(q.client, fam) && !n.holdsSome(q.client, n.usable(n.backends(d.svc, d.port, fam))), "SEM-128"):
+			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
+		case d.kind == reach.LoadBalancer && n.inRanges(d.svc, q.client, fam) == refused:
+			n.reach("SEM-273")
+			filtered = append(filtered, d.stopped(fam, reach.OutsideSourceRanges)...)
+		case d.kind == reach.LoadBalancer && n.inRanges(d.svc, q.client, fam) != admitted:
+			n.reach("SEM-273")
+			filtered = append(filtered, d.stopped(fam, reach.Unknown)...)
+		default:
+			left = append(left, fam)
+		}
+	}
+	paths = append(paths, filtered...)
+	if len(left) == 0 && len(filtered) > 0 {
+		return paths
+	}
+	if why, stops := n.withoutBackends(d, n.usable); stops {
+		return append(filtered, d.stopped(reach.AnyFamily, why)...)
+	}
+	for _, fam := range left {
+		switch {
+		case n.when(len(n.usable(n.backends(d.svc, d.port, fam))) == 0, "SEM-275"):
+			paths = append(paths, d.stopped(fam, reach.NoEndpoints)...)
 		default:
 			paths = append(paths, n.translated(q, d, fam)...)
 		}
 	}
 	return paths
+}
+
+// holdsSome reports whether the client is the node of some of the backends,
+// which it reaches over any family (SEM-203).
+func (n *naive) holdsSome(client naiveEnd, usable []naiveBackend) bool {
+	own := func(b naiveBackend) bool { return b.end.node == client.node }
+	return client.isNode && !client.at && n.when(slices.ContainsFunc(usable, own), "SEM-203")
 }
 
 // newPath returns a path that begins at d.
@@ -880,37 +1043,83 @@ func (d naiveDoor) stopped(fam reach.Family, why reach.Outcome) []naivePath {
 }
 
 // proxied: the connection leaves for the balancer, which connects to the
-// cluster by itself (SEM-268). If its address is not known, it is unknown
-// whether a backend admits it, unless it admits everything.
-func (n *naive) proxied(q naiveAsk, d naiveDoor, fam reach.Family) []naivePath {
-	found := n.usable(n.backends(d.svc, d.port, fam))
-	if len(found) == 0 {
-		return d.stopped(fam, n.withoutBackends(d.svc, d.port, d.of, n.usable))
-	}
+// cluster by itself, over any family of the Service (SEM-268). It may heed the
+// source ranges (SEM-273).
+func (n *naive) proxied(q naiveAsk, d naiveDoor) []naivePath {
 	var paths []naivePath
-	for _, b := range found {
-		p := d.newPath(fam)
-		p.backend, p.port = textOfEnd(b.end), b.port
-		if b.many {
-			p.stop = reach.Unknown
-			paths = append(paths, p)
+	var left []reach.Family
+	for _, fam := range q.fams {
+		switch {
+		case d.addr.IsValid() && familyOfAddr(d.addr) != fam, !n.speaks(q.client, fam):
+			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
+		case n.when(n.inRanges(d.svc, q.client, fam) != admitted, "SEM-273"):
+			paths = append(paths, d.stopped(fam, reach.Unknown)...)
+		default:
+			left = append(left, fam)
+		}
+	}
+	if len(left) == 0 {
+		return paths
+	}
+	if why, stops := n.withoutBackends(d, n.usable); stops {
+		return append(paths, d.stopped(reach.AnyFamily, why)...)
+	}
+	for _, fam := range d.of {
+		if n.when(len(n.usable(n.backends(d.svc, d.port, fam))) == 0, "SEM-275") {
+			paths = append(paths, d.stopped(fam, reach.NoEndpoints)...)
 			continue
 		}
-		sight := naiveSight{client: q.client, out: naiveEnd{id: "balancer"}, outPort: q.port, backend: b.end, port: b.port}
-		if d.addr.IsValid() {
-			sight.out = naiveEnd{id: "addr:" + d.addr.String(), addrs: []netip.Addr{d.addr}}
-		}
-		paths = append(paths, n.fromBalancer(q, p, sight))
+		paths = append(paths, n.beyond(q, d, fam, left[0])...)
 	}
 	return paths
 }
 
-// fromBalancer judges a path of proxied.
-func (n *naive) fromBalancer(q naiveAsk, p naivePath, s naiveSight) naivePath {
-	if q.balancer.IsValid() && familyOfAddr(q.balancer) == p.fam {
-		s.in = n.end(q.balancer.String())
-		return n.judge(p, s)
+// beyond: a balancer connects to a node port, or if there is none, to the pods.
+// If its address is not known, it is unknown whether a backend admits it, unless
+// that admits everything (SEM-268).
+func (n *naive) beyond(q naiveAsk, d naiveDoor, fam, outFam reach.Family) []naivePath {
+	found := n.backends(d.svc, d.port, fam)
+	known := q.balancer.IsValid() && familyOfAddr(q.balancer) == fam
+	var as naiveEnd
+	if known {
+		as = n.end(q.balancer.String())
 	}
+	onlyLocal, hides := false, false
+	if hasNodePort(d.svc, d.port) {
+		onlyLocal, hides = n.table(naiveDoor{kind: reach.NodePort, svc: d.svc}, as, true)
+	}
+	ways, unknown := n.waysFromOutside(found, onlyLocal, known && hides)
+	paths := n.unlessLocal(d, fam, ways, unknown)
+	for _, w := range ways {
+		p := d.newPath(fam)
+		p.backend, p.port = textOfEnd(w.to.end), w.to.port
+		if n.when(w.to.many, "SEM-224") {
+			p.stop = reach.Unknown
+			paths = append(paths, p)
+			continue
+		}
+		s := naiveSight{client: q.client, out: naiveEnd{id: "balancer"}, outPort: q.port, outFam: outFam, backend: w.to.end, port: w.to.port, in: as}
+		if d.addr.IsValid() {
+			s.out = naiveEnd{id: "addr:" + d.addr.String(), addrs: []netip.Addr{d.addr}}
+		}
+		switch {
+		case !known:
+			paths = append(paths, n.fromSomeone(p, s))
+			continue
+		case hides:
+			s.in, p.hidden = n.hiding(w, fam), true
+			n.when(w.node == w.to.end.node && w.to.end.policed, "SEM-272")
+		}
+		if hides || onlyLocal {
+			p.node = w.node
+		}
+		paths = append(paths, n.judge(p, s))
+	}
+	return paths
+}
+
+// fromSomeone judges a path of a balancer that is not known.
+func (n *naive) fromSomeone(p naivePath, s naiveSight) naivePath {
 	everyone := true
 	var one naivePath
 	for _, a := range n.anyOutside(p.fam) {
@@ -919,8 +1128,8 @@ func (n *naive) fromBalancer(q naiveAsk, p naivePath, s naiveSight) naivePath {
 		everyone = everyone && one.allowed
 	}
 	one.source, one.sourceAt = "balancer", netip.Addr{}
-	refuses := n.side(naiveFlow{s.client, s.out, s.outPort, p.fam}, networkingv1.PolicyTypeEgress) == refused
-	if one.stop != reach.NoFamily && n.when(!everyone && !s.client.dead && !refuses, "SEM-268") {
+	refuses := n.side(naiveFlow{s.client, s.out, s.outPort, s.outFam}, networkingv1.PolicyTypeEgress) == refused
+	if one.stop != reach.NoFamily && n.when(!everyone && !refuses, "SEM-268") {
 		one.allowed, one.stop = false, reach.Unknown
 	}
 	return one
@@ -929,31 +1138,89 @@ func (n *naive) fromBalancer(q naiveAsk, p naivePath, s naiveSight) naivePath {
 // translated: a node translates the connection, and may hide the client.
 func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePath {
 	outside := q.client.node == ""
-	if !outside && d.node != nil && d.node.node != q.client.node {
-		if !n.when(mayBeOne(d.node.node, q.client.node), "SEM-213") {
-			n.reach("SEM-283")
-			return n.byNodes(q, d, fam, []string{d.node.node}, true)
-		}
-		// The node that is asked may be that of the client or not.
-		own := n.byNodes(q, d, fam, []string{d.node.node}, false)
-		other := n.byNodes(q, d, fam, []string{d.node.node}, true)
-		return n.ifEqual(own, other, other)
-	}
-	if n.when(d.kind == reach.LoadBalancer, "SEM-273") {
-		switch n.inRanges(d.svc, q.client, fam) {
-		case refused:
-			return d.stopped(fam, reach.OutsideSourceRanges)
-		case unsure:
-			return d.stopped(fam, reach.Unknown)
-		}
-	}
+	away := !outside && d.node != nil && d.node.node != q.client.node
+	found := n.withReplicas(q.client, n.backends(d.svc, d.port, fam))
+	onlyLocal, hides := n.table(d, q.client, outside || away)
+	var ways []naiveWay
+	var unknown bool
 	switch {
-	case !outside:
-		return n.byNodes(q, d, fam, []string{q.client.node}, false)
-	case d.node != nil:
-		return n.byNodes(q, d, fam, []string{d.node.node}, false)
+	case outside && d.node == nil:
+		ways, unknown = n.waysFromOutside(found, onlyLocal, hides)
+	case outside || away:
+		n.when(away, "SEM-283")
+		ways, unknown = n.waysBy(found, onlyLocal, d.node.node)
+	default:
+		for i, b := range found {
+			if b.end.id == q.client.id && b.end.spec != nil {
+				found[i].node = q.client.node // whatever else is known of that (SEM-287)
+			}
+		}
+		ways, unknown = n.waysBy(found, onlyLocal, q.client.node)
 	}
-	return n.byNodes(q, d, fam, nil, false)
+	paths := n.unlessLocal(d, fam, ways, unknown)
+	for _, w := range ways {
+		paths = append(paths, n.toBackend(q, d, fam, w, hides, away))
+	}
+	return paths
+}
+
+// unlessLocal returns the path that ends because backends must be local.
+func (n *naive) unlessLocal(d naiveDoor, fam reach.Family, ways []naiveWay, unknown bool) []naivePath {
+	switch {
+	case n.when(unknown, "SEM-270", "SEM-213"):
+		return d.stopped(fam, reach.Unknown)
+	case len(ways) == 0:
+		return d.stopped(fam, reach.NoLocalEndpoints)
+	}
+	return nil
+}
+
+// A naiveWay is a backend and the node that translates on the way to it.
+type naiveWay struct {
+	to   naiveBackend
+	node string
+}
+
+// waysFromOutside: each backend can be reached by each node, or if only local
+// ones count, by its own (SEM-282). Where nodes do not matter, one way stands
+// for those by all of them.
+func (n *naive) waysFromOutside(found []naiveBackend, onlyLocal, nodes bool) (ways []naiveWay, unknown bool) {
+	if onlyLocal {
+		seen := map[string]bool{}
+		for _, b := range found {
+			if b.node != "" && !seen[b.node] {
+				seen[b.node] = true
+				there, maybe := n.local(found, b.node)
+				for _, o := range there {
+					ways = append(ways, naiveWay{o, b.node})
+				}
+				unknown = unknown || maybe && len(there) == 0 && slices.ContainsFunc(found, func(o naiveBackend) bool { return o.node == b.node && o.last })
+			}
+		}
+		return ways, unknown
+	}
+	for _, b := range n.usable(found) {
+		by := []string{""}
+		if nodes {
+			by = n.receivers(b)
+		}
+		for _, node := range by {
+			ways = append(ways, naiveWay{b, node})
+		}
+	}
+	return ways, false
+}
+
+// waysBy is the ways by one node.
+func (n *naive) waysBy(found []naiveBackend, onlyLocal bool, node string) (ways []naiveWay, unknown bool) {
+	there := n.usable(found)
+	if onlyLocal {
+		there, unknown = n.local(found, node)
+	}
+	for _, b := range there {
+		ways = append(ways, naiveWay{b, node})
+	}
+	return ways, unknown
 }
 
 // inRanges: the source ranges of one family do not restrict the other, and
@@ -986,15 +1253,25 @@ func (n *naive) inRanges(svc *corev1.Service, client naiveEnd, fam reach.Family)
 	return refused
 }
 
-// receivers: every node receives what comes from outside, those of the backends
-// among them, and without Node objects one more (SEM-282).
-func (n *naive) receivers(found []naiveBackend) []string {
+// receivers: for each backend, what comes from outside is received by each node,
+// by its own one, and without Node objects by one more (SEM-282).
+func (n *naive) receivers(b naiveBackend) []string {
 	n.reach("SEM-282")
 	nodes := n.nodeIDs()
-	for _, b := range found {
-		if b.node != "" {
-			nodes = append(nodes, b.node)
+	for _, pod := range n.c.Pods { // also those that have ended
+		if pod.Spec.NodeName != "" {
+			nodes = append(nodes, "node:"+pod.Spec.NodeName)
 		}
+	}
+	for _, s := range n.c.EndpointSlices {
+		for _, e := range s.Endpoints {
+			if e.NodeName != nil && *e.NodeName != "" {
+				nodes = append(nodes, "node:"+*e.NodeName)
+			}
+		}
+	}
+	if b.end.node != "" {
+		nodes = append(nodes, b.end.node)
 	}
 	if len(n.c.Nodes) == 0 {
 		nodes = append(nodes, aNode)
@@ -1025,42 +1302,6 @@ func (n *naive) masquerade(id string, fam reach.Family) []netip.Addr {
 		return reported[:1]
 	}
 	return nil
-}
-
-// byNodes returns the paths by each of the nodes, or if there are none given, by
-// all that receive. If away, the client sends to a node that is not its own,
-// which sees it as a client from outside (SEM-271, SEM-283).
-func (n *naive) byNodes(q naiveAsk, d naiveDoor, fam reach.Family, nodes []string, away bool) []naivePath {
-	found := n.withReplicas(q.client, n.backends(d.svc, d.port, fam))
-	cluster := n.usable(found)
-	if len(cluster) == 0 {
-		return d.stopped(fam, n.withoutBackends(d.svc, d.port, d.of, n.usable))
-	}
-	onlyLocal, hides := n.table(d, q.client, q.client.node == "" || away)
-	anyNode := nodes == nil
-	switch {
-	case anyNode && onlyLocal: // each backend is local to its node
-		nodes = n.receivers(slices.DeleteFunc(slices.Clone(found), func(b naiveBackend) bool { return !b.ready && !b.last }))
-	case anyNode:
-		nodes = n.receivers(cluster)
-	}
-	var paths []naivePath
-	for _, node := range nodes {
-		there, unknown := cluster, false
-		if onlyLocal {
-			there, unknown = n.local(found, node)
-		}
-		if n.when(unknown && !anyNode, "SEM-270", "SEM-213") {
-			paths = append(paths, d.stopped(fam, reach.Unknown)...)
-		}
-		for _, b := range there {
-			paths = append(paths, n.toBackend(q, d, fam, b, node, hides, away))
-		}
-	}
-	if len(paths) == 0 {
-		return d.stopped(fam, reach.NoLocalEndpoints)
-	}
-	return paths
 }
 
 // table is that of SEM-271: which backends, and whether the source is the node.
@@ -1099,22 +1340,27 @@ func (n *naive) table(d naiveDoor, client naiveEnd, outside bool) (onlyLocal, hi
 	return onlyLocal, hides
 }
 
+// hiding returns the node that a backend sees in place of a client.
+func (n *naive) hiding(w naiveWay, fam reach.Family) naiveEnd {
+	node := n.nodeEnd(w.node)
+	node.addrs = n.masquerade(w.node, fam)
+	return node
+}
+
 // toBackend judges the path to one backend (SEM-250) by one node.
-func (n *naive) toBackend(q naiveAsk, d naiveDoor, fam reach.Family, b naiveBackend, node string, hides, away bool) naivePath {
+func (n *naive) toBackend(q naiveAsk, d naiveDoor, fam reach.Family, w naiveWay, hides, away bool) naivePath {
 	n.reach("SEM-250")
-	p := d.newPath(fam)
-	p.node, p.backend, p.port = node, textOfEnd(b.end), b.port
+	p, b := d.newPath(fam), w.to
+	p.node, p.backend, p.port = w.node, textOfEnd(b.end), b.port
 	if n.when(b.many, "SEM-224") {
 		p.stop = reach.Unknown
 		return p
 	}
 	sight := plainSight(q.client, b.end, b.port)
-	translating := n.nodeEnd(node)
-	translating.addrs = n.masquerade(node, fam)
 	if hides {
-		sight.in = translating
+		sight.in = n.hiding(w, fam)
 		p.hidden = true
-		n.when(node == b.end.node && b.end.policed, "SEM-272")
+		n.when(w.node == b.end.node && b.end.policed, "SEM-272")
 	}
 	switch {
 	case away: // the client's own node lets it pass untranslated
@@ -1124,14 +1370,14 @@ func (n *naive) toBackend(q naiveAsk, d naiveDoor, fam reach.Family, b naiveBack
 	default:
 		n.when(q.client.policed && hides, "SEM-283")
 	}
-	if !away && n.when(q.client.id == b.end.id, "SEM-274", "SEM-201") {
+	if !away && n.when(q.client.id == b.end.id && q.client.spec != nil && !q.client.isNode, "SEM-274", "SEM-201") {
 		switch n.p.Hairpin {
 		case reach.HairpinAllowed:
 			sight.out, sight.in = q.client, q.client // as the pod by its own address
 			p.hidden = false
 			sight.free = true
 		case reach.HairpinMasqueraded:
-			sight.in = translating
+			sight.in = n.hiding(w, fam)
 			p.hidden = true
 		case reach.HairpinPoliced:
 			sight.in = q.client
@@ -1171,7 +1417,8 @@ type naiveSight struct {
 	client  naiveEnd
 	out     naiveEnd // where the client connects to, as its policies see it
 	outPort policy.Port
-	in      naiveEnd // who connects, as the policies of the backend see it
+	outFam  reach.Family // to the balancer; AnyFamily for that of the path
+	in      naiveEnd     // who connects, as the policies of the backend see it
 	backend naiveEnd
 	port    policy.Port
 
@@ -1184,15 +1431,6 @@ func plainSight(client, backend naiveEnd, port policy.Port) naiveSight {
 	return naiveSight{client: client, out: backend, outPort: port, in: client, backend: backend, port: port}
 }
 
-// asFlow fills in p without a translation: a flow like any other (SEM-213).
-func (n *naive) asFlow(p naivePath, s naiveSight) naivePath {
-	p = n.judge(p, s)
-	if p.stop == reach.Unknown {
-		p.stop = ""
-	}
-	return p
-}
-
 // judge fills in p, each side by what it sees (SEM-283).
 func (n *naive) judge(p naivePath, s naiveSight) naivePath {
 	p.egressTo, p.egressAt, p.source = textOfEnd(s.out), s.outPort, textOfEnd(s.in)
@@ -1202,9 +1440,7 @@ func (n *naive) judge(p naivePath, s naiveSight) naivePath {
 	whole := naiveFlow{s.client, s.backend, s.port, p.fam}
 	direct := s.client.id == s.in.id && s.out.id == s.backend.id
 	switch {
-	case n.when(s.client.dead || s.backend.dead, "SEM-222"):
-		return p
-	case n.when(!n.speaks(s.backend, p.fam) || !n.speaks(s.client, p.fam) && !whole.fromOwnNode(), "SEM-128"):
+	case n.when(!n.speaks(s.backend, p.fam) || s.outFam == reach.AnyFamily && !n.speaks(s.client, p.fam) && !whole.fromOwnNode(), "SEM-128"):
 		p.stop = reach.NoFamily
 		return p
 	case n.when(n.p.NotEnforced, "SEM-354"), s.free, n.when(direct && !s.hairpin && s.client.id == s.backend.id, "SEM-200"),
@@ -1212,7 +1448,10 @@ func (n *naive) judge(p naivePath, s naiveSight) naivePath {
 		p.allowed = true
 		return p
 	}
-	egress := n.side(naiveFlow{s.client, s.out, s.outPort, p.fam}, networkingv1.PolicyTypeEgress)
+	if s.outFam == reach.AnyFamily {
+		s.outFam = p.fam
+	}
+	egress := n.side(naiveFlow{s.client, s.out, s.outPort, s.outFam}, networkingv1.PolicyTypeEgress)
 	ingress := n.side(naiveFlow{s.in, s.backend, s.port, p.fam}, networkingv1.PolicyTypeIngress)
 	if !s.hairpin && s.in.id == s.backend.id && n.p.Hairpin != reach.HairpinPoliced {
 		ingress = admitted // another node sends it back to where it comes from
@@ -1235,11 +1474,11 @@ func (n *naive) side(f naiveFlow, dir networkingv1.PolicyType) naiveSay {
 		return admitted
 	}
 	self, peer := f.sides(dir)
-	if peer.isNode && mayBeOne(self.node, peer.node) && (dir == networkingv1.PolicyTypeIngress || n.p.EgressToOwnNodeAllowed) {
+	if peer.isNode && mayBeOne(self.node, peer.node) && dir == networkingv1.PolicyTypeIngress {
 		return unsure
 	}
-	if peer.policed || len(peer.addrsOf(f.fam)) > 0 {
-		return refused
+	if peer.spec != nil || len(peer.addrsOf(f.fam)) > 0 {
+		return refused // the address of a pod that is not known is in no block (SEM-129)
 	}
 	for _, a := range n.anywhere(f.fam) {
 		guess := f
@@ -1273,6 +1512,7 @@ type naiveExposure struct {
 	at      policy.Port // of the door
 	port    policy.Port // of the pod
 	proxied bool
+	seenAs  reach.Seen
 	in      []netip.Addr // of the sample, those that get in
 	unknown []netip.Addr // those of which that is not known
 	ownNode bool
@@ -1289,60 +1529,44 @@ func (n *naive) exposures(pod string, sample []netip.Addr) []naiveExposure {
 	e := n.end(pod)
 	var all []naiveExposure
 	for _, svc := range n.c.Services {
-		for _, d := range n.doors(svc) {
-			for i := range svc.Spec.Ports {
-				d.port = &svc.Spec.Ports[i]
-				for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
-					if x, ok := n.exposure(d, e, fam, sample); ok {
-						all = append(all, x)
-					}
-				}
+		if !n.isExposed(svc) {
+			continue
+		}
+		for i := range svc.Spec.Ports {
+			for _, d := range n.doors(svc, &svc.Spec.Ports[i]) {
+				all = append(all, n.exposure(d, e, sample)...)
 			}
 		}
 	}
 	return all
 }
 
-// exposure is that of one door over one family.
-func (n *naive) exposure(d naiveDoor, pod naiveEnd, fam reach.Family, sample []netip.Addr) (naiveExposure, bool) {
+// exposure is that of one door, or none if it does not lead to the pod.
+func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naiveExposure {
 	x := naiveExposure{service: rawNamespace(d.svc.ObjectMeta) + "/" + d.svc.Name, kind: d.kind, addr: d.addr, proxied: d.proxied}
 	x.at = rawPort(*d.port, d.port.Port)
 	if d.kind == reach.NodePort {
 		x.at = rawPort(*d.port, d.port.NodePort)
 	}
-	of := n.familiesOf(d.svc)
-	if possible := n.possibleFamilies(naiveEnd{}, d.svc); len(of) == 0 && len(possible) == 1 {
-		of = possible
-	}
-	if len(of) > 0 && !slices.Contains(of, fam) || d.addr.IsValid() && familyOfAddr(d.addr) != fam {
-		return x, false
-	}
-	found := n.backends(d.svc, d.port, fam)
-	mine := func(b naiveBackend) bool { return b.end.id == pod.id }
-	usable := n.usable(found)
-	if onlyLocal, _ := n.table(d, naiveEnd{}, true); onlyLocal && !d.proxied {
-		usable = nil
-		for _, b := range found {
-			if b.node == pod.node {
-				usable, _ = n.local(found, b.node)
-			}
-		}
-	}
-	i := slices.IndexFunc(usable, mine)
-	if i < 0 {
-		return x, false
-	}
-	n.reach("SEM-289")
-	x.port = usable[i].port
+	leads := false
 	for _, a := range sample {
-		if familyOfAddr(a) != fam {
-			continue
-		}
+		fam := familyOfAddr(a)
 		q := naiveAsk{client: n.end(a.String()), port: rawPort(*d.port, d.port.Port), fams: []reach.Family{fam}}
-		in, unknown, openly := false, false, false
-		for _, p := range n.throughOver(q, d, []reach.Family{fam}) {
-			if p.backend != "" && p.backend != textOfEnd(usable[i].end) {
+		var in, unknown, openly bool
+		for _, p := range n.through(q, d) {
+			unknown = unknown || p.backend == "" && p.stop == reach.Unknown
+			if p.backend == "" || p.backend != textOfEnd(pod) {
 				continue
+			}
+			n.reach("SEM-289")
+			leads, x.port = true, p.port
+			switch {
+			case p.hidden:
+				x.seenAs = reach.SeenAsNode
+			case d.proxied:
+				x.seenAs = reach.SeenAsBalancer
+			default:
+				x.seenAs = reach.SeenAsClient
 			}
 			in = in || p.allowed
 			unknown = unknown || p.stop == reach.Unknown
@@ -1350,16 +1574,18 @@ func (n *naive) exposure(d naiveDoor, pod naiveEnd, fam reach.Family, sample []n
 				openly = true
 			}
 		}
-		unknown = unknown || in && len(of) == 0 // the Service may be of the other family
 		switch {
-		case in && len(of) > 0:
+		case in:
 			x.in = append(x.in, a)
 			x.ownNode = x.ownNode || !openly
 		case unknown:
 			x.unknown = append(x.unknown, a)
 		}
 	}
-	return x, true
+	if !leads {
+		return nil
+	}
+	return []naiveExposure{x}
 }
 
 // needsOwnNode reports whether policies would keep out the node of the pod, if
@@ -1471,28 +1697,29 @@ func (n *naive) routes(controllers ...string) []naiveRoute {
 // forwarded is the connection of a controller to the pods behind a port.
 func (n *naive) forwarded(controller naiveEnd, svc *corev1.Service, sp *corev1.ServicePort) reach.Outcome {
 	q := naiveAsk{client: controller, port: rawPort(*sp, sp.Port), fams: []reach.Family{reach.IPv4, reach.IPv6}}
+	if n.when(controller.dead, "SEM-222") {
+		return reach.Gone
+	}
 	if svc.Spec.Type == corev1.ServiceTypeExternalName {
 		return n.summary(n.toAlias(q, svc, nil))
 	}
-	return n.summary(n.perFamily(q.client, svc, func(of []reach.Family) []naivePath {
+	return n.summary(n.perFamily(q.client, svc, sp, func(of []reach.Family) []naivePath {
+		d := naiveDoor{svc: svc, port: sp, of: of}
+		if why, stops := n.withoutBackends(d, n.usable); stops {
+			return d.stopped(reach.AnyFamily, why)
+		}
 		var paths []naivePath
 		for _, fam := range q.fams {
-			if !slices.Contains(of, fam) {
-				paths = append(paths, naivePath{fam: fam, stop: n.withoutBackends(svc, sp, of, n.usable)})
-				continue
-			}
 			found := n.usable(n.withReplicas(controller, n.backends(svc, sp, fam)))
-			if len(found) == 0 {
-				paths = append(paths, naivePath{fam: fam, stop: n.withoutBackends(svc, sp, of, n.usable)})
+			switch {
+			case !slices.Contains(of, fam), !n.speaks(controller, fam) && !n.holdsSome(controller, found):
+				paths = append(paths, d.stopped(fam, reach.NoFamily)...)
+				continue
+			case len(found) == 0:
+				paths = append(paths, d.stopped(fam, reach.NoEndpoints)...)
 			}
 			for _, b := range found {
-				p := naivePath{fam: fam, backend: textOfEnd(b.end), port: b.port}
-				if b.many {
-					p.stop = reach.Unknown
-					paths = append(paths, p)
-					continue
-				}
-				paths = append(paths, n.asFlow(p, plainSight(controller, b.end, b.port)))
+				paths = append(paths, n.untranslated(controller, d.newPath(fam), b))
 			}
 		}
 		return paths

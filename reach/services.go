@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/selector"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,7 +27,8 @@ type services struct {
 	closed bool           // every node is in the input, as far as that can be known
 	routes []*policy.IngressObject
 
-	families flags // of the known addresses of pods and nodes
+	families flags    // of the known addresses of pods and nodes
+	cidrs    cidr.Set // the addresses that Services have, as far as it is known
 }
 
 type service struct {
@@ -33,7 +36,8 @@ type service struct {
 	ports    [][]backend // of each of Ports
 	backends []backend   // whatever the port; of a headless Service
 	isDNS    bool
-	noPods   bool // it has no selector, or that picks no pod at all
+	aliased  types.NamespacedName // the Service that the alias means, which DNS follows by its full name only
+	noPods   bool                 // it has no selector, or that picks no pod at all
 }
 
 // A backend is a usable backend of a Service port.
@@ -70,6 +74,7 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		nodePorts:  make(map[policy.Port][]doorRef),
 		closed:     slices.ContainsFunc(m.Nodes, func(n policy.Node) bool { return !n.Mentioned }),
 		routes:     m.Ingresses,
+		cidrs:      m.ServiceCIDRs,
 	}
 	for _, p := range m.Pods {
 		for _, a := range p.Addrs {
@@ -85,6 +90,9 @@ func (g *Graph) findServices(m *policy.Model) *services {
 	for i := range s.list {
 		svc := &s.list[i]
 		svc.Service = m.Services[i]
+		if name, ok := serviceOfDNS(svc.Alias); ok && strings.HasSuffix(svc.Alias, ".cluster.local") {
+			svc.aliased = name
+		}
 		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
 		svc.Labels = nil // they are those of the API object
 		svc.ports = make([][]backend, len(svc.Ports))
@@ -156,8 +164,9 @@ func (g *Graph) addPods(s *service, pods []int32) {
 			continue
 		}
 		s.backends = append(s.backends, b)
+		targets := targetPorts(p, s.Ports)
 		for i, sp := range s.Ports {
-			if number, ok := targetPort(p, sp); ok {
+			if number, ok := targets(sp); ok {
 				b.port = sp.Port.Protocol.Port(number)
 				s.ports[i] = append(s.ports[i], b)
 			}
@@ -165,18 +174,31 @@ func (g *Graph) addPods(s *service, pods []int32) {
 	}
 }
 
-// targetPort returns the port of a pod that a port of a Service leads to. Other
-// than for policies, the first of the containers that declares a name counts.
-func targetPort(p *policy.Pod, sp policy.ServicePort) (uint16, bool) {
-	if sp.TargetName == "" {
-		return sp.Target, true
+// targetPorts returns a func that returns the port of a pod that a port of a
+// Service leads to. Other than for policies, the first of the containers that
+// declares a name counts.
+func targetPorts(p *policy.Pod, ports []policy.ServicePort) func(policy.ServicePort) (uint16, bool) {
+	type key struct {
+		name     string
+		protocol policy.Protocol
 	}
-	for _, cp := range p.Ports {
-		if cp.Name == sp.TargetName && cp.Port.Protocol == sp.Port.Protocol && cp.By != policy.InitContainer {
-			return cp.Port.Number, true
+	var numbers map[key]uint16
+	if slices.ContainsFunc(ports, func(sp policy.ServicePort) bool { return sp.TargetName != "" }) {
+		numbers = make(map[key]uint16, len(p.Ports))
+		for _, cp := range p.Ports {
+			k := key{cp.Name, cp.Port.Protocol}
+			if _, ok := numbers[k]; !ok && cp.By != policy.InitContainer {
+				numbers[k] = cp.Port.Number
+			}
 		}
 	}
-	return 0, false
+	return func(sp policy.ServicePort) (uint16, bool) {
+		if sp.TargetName == "" {
+			return sp.Target, true
+		}
+		number, ok := numbers[key{sp.TargetName, sp.Port.Protocol}]
+		return number, ok
+	}
 }
 
 // addEndpoints adds the backends that EndpointSlices list, unless they are there
@@ -190,12 +212,16 @@ func (g *Graph) addEndpoints(s *service) {
 		fams flags
 	}
 	keyOf := func(list int, b backend) key {
-		if b.end >= 0 {
-			b.addr = netip.Addr{}
+		if 0 <= b.end && b.end < g.first.addr {
+			b.addr = netip.Addr{} // the end and the family tell it
 		}
 		return key{list, b.end, b.addr, b.port, b.fams}
 	}
-	seen := make(map[key]bool)
+	type portName struct {
+		name     string
+		protocol policy.Protocol
+	}
+	seen, named := make(map[key]bool), make(map[portName][]int)
 	add := func(list int, to *[]backend, b backend) {
 		if k := keyOf(list, b); !seen[k] {
 			seen[k] = true
@@ -203,6 +229,10 @@ func (g *Graph) addEndpoints(s *service) {
 		}
 	}
 	if len(s.Endpoints) > 0 {
+		for i, sp := range s.Ports {
+			name := portName{sp.Name, sp.Port.Protocol}
+			named[name] = append(named[name], i)
+		}
 		for i, list := range s.ports {
 			for _, b := range list {
 				for _, fam := range families {
@@ -224,10 +254,8 @@ func (g *Graph) addEndpoints(s *service) {
 				b.host = id - g.first.node
 			}
 		}
-		for i, sp := range s.Ports {
-			if sp.Name == e.PortName && sp.Port.Protocol == e.Port.Protocol {
-				add(i, &s.ports[i], b)
-			}
+		for _, i := range named[portName{e.PortName, e.Port.Protocol}] {
+			add(i, &s.ports[i], b)
 		}
 		b.port = policy.Port{}
 		add(-1, &s.backends, b)

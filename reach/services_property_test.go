@@ -98,7 +98,7 @@ func sumOf(paths []reach.Path) reach.Outcome {
 		return reach.Some
 	}
 	for _, o := range []reach.Outcome{reach.All, reach.Unknown, reach.None, reach.OutsideSourceRanges, reach.NoLocalEndpoints,
-		reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.NotExposed} {
+		reach.NoEndpoints, reach.NoFamily, reach.NoServicePort, reach.Gone, reach.NotExposed} {
 		if count[o] > 0 {
 			return o
 		}
@@ -106,80 +106,94 @@ func sumOf(paths []reach.Path) reach.Outcome {
 	return ""
 }
 
-// A pathKey is what tells paths to backends apart, but for the families and the
-// nodes.
+// A pathKey is what tells paths apart, but for the nodes.
 type pathKey struct {
 	door    reach.DoorKind
 	service string
-	addr    netip.Addr
+	addr    netip.Addr // of the door
+	fam     reach.Family
 	backend string
 	port    policy.Port
 	hidden  bool
-	out     string // where the policies of the client see it connect to, if it has any
-	outPort policy.Port
 	allowed bool
+	stop    reach.Outcome
 }
 
-// samePaths tells how the paths that the policies decide differ, each by each
-// node. A path of no family is one of every family that there is.
+// stopKey is the key of a path that ends at a door.
+func (k pathKey) stopKey() pathKey {
+	if k.door == reach.ExternalName {
+		return pathKey{stop: k.stop}
+	}
+	return pathKey{door: k.door, service: k.service, addr: k.addr, stop: k.stop}
+}
+
+// samePaths tells how the paths differ. Of those that end before a backend it
+// looks at the doors and the reasons, and at the lack of a family only where a
+// door has nothing else.
 func samePaths(g *reach.Graph, n *naive, q connecting, naive naiveTrace, trace reach.Trace) error {
-	want, got := map[pathKey]map[reach.Family]int{}, map[pathKey]map[reach.Family]int{}
-	count := func(m map[pathKey]map[reach.Family]int, k pathKey, fam reach.Family, by int) {
-		if m[k] == nil {
-			m[k] = map[reach.Family]int{}
-		}
-		m[k][fam] += by
-	}
-	policed, isNode := n.end(q.from).policed, n.end(q.from).isNode
+	isNode := n.end(q.from).isNode
+	want, wantStops := map[pathKey][]naivePath{}, map[pathKey]bool{}
 	for _, p := range naive.paths {
-		if p.stop != "" || p.backend == "any" {
+		k := pathKey{door: p.door, service: p.service, addr: p.addr, fam: p.fam, stop: p.stop}
+		if p.door == reach.ClusterIP || p.door == reach.NodePort {
+			k.addr = netip.Addr{} // the way to ask for it makes no difference
+		}
+		wantStops[k.stopKey()] = true
+		if p.stop != "" {
 			continue
 		}
-		if p.door == reach.ClusterIP {
-			p.addr = netip.Addr{}
+		k.port, k.hidden, k.allowed = p.port, p.hidden && !isNode, p.allowed
+		switch k.backend = p.backend; p.backend {
+		case anyone:
+		case n.end(q.from).id:
+			k.backend = nameOf(g, q.from) // the client is itself as it was called
+		default:
+			k.backend = nameOf(g, p.backend)
 		}
-		k := pathKey{door: p.door, service: p.service, addr: p.addr, backend: nameOf(g, p.backend), port: p.port, hidden: p.hidden && !isNode, allowed: p.allowed}
-		if policed && p.door != "" && p.egressTo != "service" && k.backend != nameOf(g, q.from) {
-			k.out, k.outPort = nameOf(g, p.egressTo), p.egressAt
-		}
-		count(want, k, p.fam, 1)
+		want[k] = append(want[k], p)
 	}
+	got, gotStops := map[pathKey][]reach.Path{}, map[pathKey]bool{}
 	for _, p := range trace.Paths {
-		if p.Stop != "" || p.Door.Kind == reach.ExternalName && !p.Door.Addr.IsValid() {
-			continue
+		if (p.Missing != "") != (p.Stop == reach.Unknown) {
+			return fmt.Errorf("stops for %q, what is missing is %q", p.Stop, p.Missing)
 		}
-		if p.Door.Kind == reach.ExternalName {
-			p.Door = reach.Door{} // an address like any other
-		}
-		if p.Door.Kind == reach.NodePort || p.Door.Kind == reach.ClusterIP {
-			p.Door.Addr = netip.Addr{} // the way to ask for it makes no difference
-		}
-		k := pathKey{door: p.Door.Kind, addr: p.Door.Addr, backend: p.Ingress.To.String(), port: p.Ingress.Port, allowed: p.Verdict.Allowed}
+		k := pathKey{door: p.Door.Kind, addr: p.Door.Addr, stop: p.Stop}
 		if p.Door.Kind != "" {
 			k.service = p.Door.Service.String()
-			k.hidden = !isNode && !p.Door.Proxied && p.Ingress.From != trace.Connection.From
-			if policed && k.backend != nameOf(g, q.from) {
-				k.out, k.outPort = p.Egress.To.String(), p.Egress.Port
+		}
+		switch p.Door.Kind {
+		case reach.ClusterIP, reach.NodePort:
+			k.addr = netip.Addr{}
+		case reach.ExternalName:
+			if k.addr.IsValid() || p.Stop != "" { // an address like any other, or none
+				k = pathKey{stop: p.Stop}
 			}
 		}
-		fam := p.Family
-		if p.Door.Kind == "" {
-			fam = reach.AnyFamily // it is one flow
+		gotStops[k.stopKey()] = true
+		if p.Stop != "" {
+			continue
 		}
-		count(got, k, fam, max(1, p.Nodes))
+		k.backend, k.port, k.allowed = p.Ingress.To.String(), p.Ingress.Port, p.Verdict.Allowed
+		if p.Door.Kind == reach.ExternalName && k.door != "" {
+			k.backend = anyone
+		}
+		byBalancer := p.Door.Proxied && p.Node == (reach.Endpoint{})
+		k.hidden = k.door != "" && !isNode && !byBalancer && p.Ingress.From != trace.Connection.From
+		switch {
+		case k.door == "", k.backend == anyone: // it is one flow
+			got[k] = append(got[k], p)
+		case p.Family != reach.AnyFamily:
+			k.fam = p.Family
+			got[k] = append(got[k], p)
+		default:
+			for _, k.fam = range []reach.Family{reach.IPv4, reach.IPv6} {
+				got[k] = append(got[k], p)
+			}
+		}
 	}
-	for k, by := range got {
-		if want[k] == nil {
-			return fmt.Errorf("naive lacks %+v", k)
-		}
-		for _, fam := range families {
-			is := by[reach.AnyFamily]
-			if fam != reach.AnyFamily {
-				is += by[fam]
-			}
-			if (by[fam] > 0 || want[k][fam] > 0) && is != want[k][fam] && !(fam == reach.AnyFamily && k.door != "") {
-				return fmt.Errorf("%+v: naive has %d over %s, and Trace %d", k, want[k][fam], fam, is)
-			}
+	for k, paths := range got {
+		if err := sameWays(g, n, q, k, want[k], paths); err != nil {
+			return fmt.Errorf("%+v: %w", k, err)
 		}
 	}
 	for k := range want {
@@ -187,7 +201,86 @@ func samePaths(g *reach.Graph, n *naive, q connecting, naive naiveTrace, trace r
 			return fmt.Errorf("Trace lacks %+v", k)
 		}
 	}
+	if a, b := reasons(wantStops), reasons(gotStops); !slices.Equal(a, b) {
+		return fmt.Errorf("the naive ways end for\n%s\nand those of Trace for\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
 	return nil
+}
+
+// anyone is the backend of a path that may lead anywhere.
+const anyone = "any"
+
+// reasons lists why ways end at doors, or that they do not.
+func reasons(stops map[pathKey]bool) []string {
+	var list []string
+	for k := range stops {
+		other := k.stop != reach.NoFamily
+		for o := range stops {
+			other = other || o != k && o.door == k.door && o.service == k.service && o.addr == k.addr
+		}
+		if other && k.stop == reach.NoFamily {
+			continue
+		}
+		list = append(list, fmt.Sprintf("%s at %s %s %s", k.stop, k.door, k.service, k.addr))
+	}
+	slices.Sort(list)
+	return list
+}
+
+// sameWays tells how paths of one key differ: by their nodes, of which one of
+// Trace can stand for several, and by what the policies of both sides see.
+func sameWays(g *reach.Graph, n *naive, q connecting, k pathKey, want []naivePath, got []reach.Path) error {
+	byNode := map[string]naivePath{}
+	ways := map[string]bool{}
+	for _, p := range want {
+		ways[p.node] = true
+		if p.node != "" {
+			byNode[nameOf(g, p.node)] = p
+		}
+	}
+	count := 0
+	for _, p := range got {
+		count += max(1, p.Nodes)
+		if k.door == "" || k.backend == anyone {
+			continue
+		}
+		var w naivePath
+		switch ok := true; {
+		case len(want) == 0:
+		case p.Node == reach.Endpoint{}:
+			w = want[0]
+		default:
+			if w, ok = byNode[p.Node.String()]; !ok {
+				return fmt.Errorf("the naive evaluator has none by %v", p.Node)
+			}
+			delete(byNode, p.Node.String())
+		}
+		switch from := p.Ingress.From; {
+		case w.backend == "":
+		case w.sourceAt.IsValid() && !from.Addrs().Contains(w.sourceAt):
+			return fmt.Errorf("the backend sees %v, and not %v", from, w.sourceAt)
+		case strings.HasPrefix(w.source, "pod:") && nameOf(g, w.source) != from.String():
+			return fmt.Errorf("the backend sees %v, and not %v", from, w.source)
+		case n.end(q.from).policed && w.backend != n.end(q.from).id && !sees(g, n, w, p):
+			return fmt.Errorf("the client sees %v %v, and not %v %v", p.Egress.To, p.Egress.Port, w.egressTo, w.egressAt)
+		}
+	}
+	if k.door == "" && count != len(want) || k.door != "" && count != len(ways) { // backends outside that are alike can be one
+		return fmt.Errorf("%d paths, naive %d by %d nodes", count, len(want), len(ways))
+	}
+	return nil
+}
+
+// sees reports whether the policies of the client see in p what they see in w.
+func sees(g *reach.Graph, n *naive, w naivePath, p reach.Path) bool {
+	if p.Egress.Port != w.egressAt {
+		return false
+	}
+	if a, err := netip.ParseAddr(w.egressTo); err == nil {
+		ofService := slices.Contains(serviceAddrsOf(n.c), a) // it has a class, but is none of its Addrs
+		return ofService || p.Egress.To.Addrs().Contains(a)
+	}
+	return w.egressTo == "service" || w.egressTo == "balancer" || nameOf(g, w.egressTo) == p.Egress.To.String()
 }
 
 // nameOf returns what g calls an end.
@@ -393,9 +486,6 @@ func TestPropertyExposures(t *testing.T) {
 			}
 			want := map[string]naiveExposure{}
 			for _, x := range n.exposures(e.id, sample) {
-				both := want[x.key()]
-				x.in, x.unknown = append(both.in, x.in...), append(both.unknown, x.unknown...)
-				x.ownNode = x.ownNode || both.ownNode
 				want[x.key()] = x
 			}
 			got := map[string]reach.Exposure{}
@@ -415,8 +505,8 @@ func TestPropertyExposures(t *testing.T) {
 							slices.Contains(w.in, a), slices.Contains(w.unknown, a), x)
 					}
 				}
-				if x.OwnNode != w.ownNode {
-					t.Fatalf("%s, %s: own node %v, naive %v\n%v", e.id, key, x.OwnNode, w.ownNode, x)
+				if x.OwnNode != w.ownNode || x.SeenAs != w.seenAs {
+					t.Fatalf("%s, %s: own node %v, seen as %s; naive %v, %s\n%v", e.id, key, x.OwnNode, x.SeenAs, w.ownNode, w.seenAs, x)
 				}
 				in, unknown = in+len(w.in), unknown+len(w.unknown)
 				if w.ownNode {

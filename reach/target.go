@@ -51,7 +51,7 @@ func (g *Graph) Target(text string) (Target, error) {
 	if name, ok := strings.CutPrefix(text, "svc:"); ok {
 		return g.serviceTarget(name)
 	}
-	if strings.Contains(text, ".") && !strings.ContainsAny(text, "/:") {
+	if !strings.ContainsAny(text, "/:") && (strings.Contains(text, ".") || g.isHost(text)) {
 		return g.hostTarget(text)
 	}
 	id, err := g.lookup(text)
@@ -76,11 +76,17 @@ func (g *Graph) serviceTarget(text string) (Target, error) {
 
 // hostTarget returns what a DNS name stands for.
 func (g *Graph) hostTarget(text string) (Target, error) {
-	host := strings.TrimSuffix(strings.ToLower(text), ".")
+	host := hostName(text)
+	name, isService := serviceOfDNS(host)
+	if isService {
+		if i, ok := g.services.find(name); ok {
+			return Target{g: g, kind: serviceTarget, id: i}, nil
+		}
+	}
 	if i, ok := slices.BinarySearch(g.names, host); ok {
 		return Target{g: g, kind: hostTarget, id: int32(i)}, nil
 	}
-	if name, ok := serviceOfDNS(host); ok {
+	if isService {
 		return g.serviceTarget(name.String())
 	}
 	err := fmt.Errorf("the addresses of %s are not known: the caller must supply them in Cluster.Hosts", text)
@@ -88,6 +94,15 @@ func (g *Graph) hostTarget(text string) (Target, error) {
 		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 	}
 	return Target{}, err
+}
+
+// hostName returns a DNS name as Cluster.Hosts has it.
+func hostName(text string) string { return strings.TrimSuffix(strings.ToLower(text), ".") }
+
+// isHost reports whether the addresses of a DNS name are known.
+func (g *Graph) isHost(text string) bool {
+	_, ok := slices.BinarySearch(g.names, hostName(text))
+	return ok
 }
 
 // MustTarget is like Target but panics where Target returns an error.
@@ -156,6 +171,13 @@ func (t Target) Port(text string) (policy.Port, error) {
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
+	const most = 10
+	if n := len(all) - most; n > 0 {
+		all = append(all[:most], fmt.Sprintf("and %d more", n))
+	}
+	if n := len(found) - most; n > 0 {
+		found = found[:most]
+	}
 	switch {
 	case len(found) == 1:
 		return found[0], nil

@@ -246,7 +246,9 @@ func (c *counts) add(result Outcome) {
 	case Unknown:
 		c.unknown++
 	default:
-		c.stops[slices.Index(stopOrder[:], result)] = true
+		if i := slices.Index(stopOrder[:], result); i >= 0 {
+			c.stops[i] = true
+		}
 	}
 }
 
@@ -506,11 +508,14 @@ func (g *Graph) missing(h *hop) string {
 	case missingLoop:
 		return "an end of the aliases, which lead in a circle"
 	case missingOwner:
-		return "which of several endpoints has address " + m.text
+		return "which of several endpoints has address " + m.addr.String()
 	case missingPods:
 		return "the pods of " + g.serviceName(m.id) + ", of which there are only EndpointSlices"
 	case missingService:
-		return m.text
+		if m.addr.IsValid() {
+			return "the Service with address " + m.addr.String()
+		}
+		return "svc:" + m.service.String()
 	case missingFilter:
 		return "whether the load balancer of " + g.serviceName(m.id) + " heeds the source ranges, which do not hold " + g.nameOf(h.client)
 	case missingRanges:
@@ -541,13 +546,22 @@ func (t Trace) String() string {
 		b.WriteByte('\n')
 	}
 	line(0, "%s: %s", t.Connection, t.Outcome.text())
-	const most = 20
-	for i, p := range t.Paths {
-		if i == most {
-			line(1, "and %d more paths", len(t.Paths)-most)
-			break
+	const most = 10 // of those that are allowed, and of the others
+	var shown, more [2]int
+	for _, p := range t.Paths {
+		i := 0
+		if p.Stop == "" && p.Verdict.Allowed {
+			i = 1
 		}
+		if shown[i] == most {
+			more[i]++
+			continue
+		}
+		shown[i]++
 		p.explain(line, len(t.Paths) == 1)
+	}
+	if n := more[0] + more[1]; n > 0 {
+		line(1, "and %d more paths, %d of them allowed", n, more[1])
 	}
 	if len(t.DependsOn) > 0 {
 		line(1, "note: plugins differ here; the outcome could be another with %s", strings.Join(t.DependsOn, " or "))
@@ -580,16 +594,19 @@ func (p Path) explain(line func(int, string, ...any), only bool) {
 		line(1, "to %s %s%s: %s", p.Ingress.To, p.Ingress.Port, over, p.why())
 		indent = 2
 	}
-	if p.Egress.To != p.Ingress.To || p.Egress.Port != p.Ingress.Port {
+	if p.Egress.From.isPod() && (p.Egress.To != p.Ingress.To || p.Egress.Port != p.Ingress.Port) {
 		line(indent, "the policies of %s see %s", p.Egress.From, p.Egress)
 	}
-	if p.Ingress.From != p.Egress.From {
+	if p.Ingress.To.isPod() && p.Ingress.From != p.Egress.From {
 		line(indent, "the policies of %s see %s", p.Ingress.To, p.Ingress)
 	}
 	p.Verdict.reasons(func(more int, format string, args ...any) {
 		line(indent-1+more, format, args...)
 	}, p.Egress.From)
 }
+
+// isPod reports whether e is a pod or workload, and so may have policies.
+func (e Endpoint) isPod() bool { return e.g.pod(e.id) != nil }
 
 func (p Path) atNode() string {
 	switch {

@@ -236,7 +236,6 @@ x/client -> svc:x/alias 443/TCP: allowed
       near miss: x/web ingress[0] (doors.yaml:29): the port matches, but no peer
         from[0] is pods [app=client] in x: it does not count as a pod, and selectors match only pods
   LoadBalancer 80/TCP of svc:x/proxied, to x/web 8080/TCP over IPv4: unknown, what is missing is the address from which the load balancer connects
-    the policies of 203.0.113.0/24 see 203.0.113.0/24 -> outside:* 80/TCP over IPv4
     the policies of x/web see outside:* -> x/web 8080/TCP over IPv4
     egress of 203.0.113.0/24: passes, no policy isolates it
     ingress of x/web: no rule allows it

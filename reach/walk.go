@@ -59,6 +59,9 @@ type missing struct {
 	what missingKind
 	id   int32 // of an endpoint, or of a Service
 	text string
+
+	service types.NamespacedName
+	addr    netip.Addr
 }
 
 type missingKind uint8
@@ -69,11 +72,11 @@ const (
 	missingBalancer                    // the address that it connects from
 	missingHost                        // the addresses of the name in text
 	missingLoop                        // where the alias of Service id ends
-	missingOwner                       // which endpoint has the address in text
+	missingOwner                       // which endpoint has the address
 	missingRanges                      // whether the ranges of Service id hold the client
 	missingFilter                      // whether the balancer of Service id heeds them
 	missingPods                        // the pods of Service id
-	missingService                     // the Service in text
+	missingService                     // the Service of that name, or with that address
 )
 
 // A walk goes all ways of one connection.
@@ -175,8 +178,7 @@ func (g *Graph) walkBackends(p *Profile, c Connection, service, port int32, yiel
 
 // direct goes to a backend, as one of its endpoints, without translation.
 func (w *walk) direct(b *backend, end int32) {
-	if w.ownOnly && w.g.ends[end].host != w.host {
-		w.stop(NoFamily, missing{})
+	if w.leavesOut(end) {
 		return
 	}
 	h := w.hop
@@ -222,7 +224,11 @@ func (w *walk) addr(a netip.Addr) {
 		id = ids[0]
 	}
 	if id < 0 {
-		w.stop(Unknown, missing{what: missingOwner, text: a.String()})
+		w.stop(Unknown, missing{what: missingOwner, addr: a})
+		return
+	}
+	if id >= w.g.first.addr && w.g.services.cidrs.Contains(a) {
+		w.stop(Unknown, missing{what: missingService, addr: a})
 		return
 	}
 	if !w.nodePorts(id) {
@@ -335,10 +341,8 @@ func (w *walk) follow(i int32) {
 		w.stop(Unknown, missing{what: missingLoop, id: i})
 		return
 	}
-	// DNS follows an alias in the cluster by its full name only.
-	name, ok := serviceOfDNS(s.Alias)
-	if ok = ok && strings.HasSuffix(s.Alias, ".cluster.local"); ok {
-		if next, ok := w.g.services.find(name); ok {
+	if s.aliased.Name != "" {
+		if next, ok := w.g.services.find(s.aliased); ok {
 			w.service(next)
 			return
 		}
@@ -350,8 +354,8 @@ func (w *walk) follow(i int32) {
 		}
 		return
 	}
-	if ok {
-		w.stop(Unknown, missing{what: missingService, text: "svc:" + name.String()})
+	if s.aliased.Name != "" {
+		w.stop(Unknown, missing{what: missingService, service: s.aliased})
 		return
 	}
 	h := w.hop
@@ -449,7 +453,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 	}
 	if !w.hop.sure {
 		known := w.knownFamilies(backends)
-		fams = cmp.Or(known, w.g.services.families, client)
+		fams = cmp.Or(known, w.g.services.families, w.g.ends[w.c.From.id].flags&hasBoth)
 		w.alike = known == 0 && fams&client == hasBoth && w.hop.outFamily == AnyFamily
 	}
 	for _, fam := range families {
@@ -473,15 +477,38 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 	w.hop.sure, w.ownOnly, w.alike = true, false, false
 }
 
-// reachesOwn reports whether the client is a node and reaches some backend over
-// a family of which it has no known address, since the backend is on it.
+// reachesOwn reports whether the client is a node and may reach some backend over
+// a family of which it has no known address, if the backend is on it.
 func (w *walk) reachesOwn(backends []backend, fam Family) bool {
 	if !w.isNode || w.g.ends[w.c.From.id].flags&isAt != 0 || !w.asks(fam) {
 		return false
 	}
 	return slices.ContainsFunc(backends, func(b backend) bool {
-		return b.end >= 0 && b.fams&fam.flag() != 0 && w.g.ends[b.end].host == w.host
+		return b.end >= 0 && b.fams&fam.flag() != 0 && (w.isOwn(b.end) || w.mayBeOwn(b.end))
 	})
+}
+
+// isOwn reports whether a backend is on the node that the client is, and mayBeOwn
+// whether that is not known.
+func (w *walk) isOwn(end int32) bool { return w.g.ends[end].host == w.host }
+
+func (w *walk) mayBeOwn(end int32) bool {
+	return !w.isOwn(end) && end < w.g.first.node && w.c.From.id != w.g.first.unknown &&
+		!(w.g.isFixed(w.g.ends[end].host) && w.g.isFixed(w.host))
+}
+
+// leavesOut ends the way to a backend that the client only reaches if it is on
+// the client's node.
+func (w *walk) leavesOut(end int32) bool {
+	switch {
+	case !w.ownOnly || w.isOwn(end):
+		return false
+	case w.mayBeOwn(end):
+		w.stop(Unknown, missing{what: missingNode, id: end})
+	default:
+		w.stop(NoFamily, missing{})
+	}
+	return true
 }
 
 // asks reports whether the connection may use a family.
@@ -818,6 +845,7 @@ func (w *walk) isSeveral() bool {
 // by way of the nodes that they are on.
 func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
 	any, found := false, false
+	var ready *readyHosts // only needed if some are not
 	for j := range backends {
 		b := &backends[j]
 		if b.fams&fam.flag() == 0 {
@@ -828,14 +856,13 @@ func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
 			continue
 		}
 		if !b.ready {
-			beside := func(o backend) bool { return o.ready && o.fams&fam.flag() != 0 && o.host == b.host }
-			unsure := func(o backend) bool {
-				return o.ready && o.fams&fam.flag() != 0 && o.host >= 0 && !(w.g.isFixed(o.host) && w.g.isFixed(b.host))
+			if ready == nil {
+				ready = w.readyHosts(backends, fam)
 			}
-			if slices.ContainsFunc(backends, beside) {
+			if ready.on[b.host] {
 				continue
 			}
-			if slices.ContainsFunc(backends, unsure) {
+			if ready.unfixed || len(ready.on) > 0 && !w.g.isFixed(b.host) {
 				found = true
 				w.stop(Unknown, missing{what: missingNode, id: b.end})
 				continue
@@ -857,10 +884,27 @@ func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
 	}
 }
 
+// readyHosts are the hosts that have ready backends.
+type readyHosts struct {
+	on      map[int32]bool
+	unfixed bool // some of them are not known
+}
+
+func (w *walk) readyHosts(backends []backend, fam Family) *readyHosts {
+	r := &readyHosts{on: make(map[int32]bool)}
+	for j := range backends {
+		if b := &backends[j]; b.ready && b.fams&fam.flag() != 0 && b.host >= 0 {
+			r.on[b.host] = true
+			r.unfixed = r.unfixed || !w.g.isFixed(b.host)
+		}
+	}
+	return r
+}
+
 // ambiguous ends the way if it is not known which endpoint b is.
 func (w *walk) ambiguous(b *backend) bool {
 	if b.end < 0 {
-		w.stop(Unknown, missing{what: missingOwner, text: b.addr.String()})
+		w.stop(Unknown, missing{what: missingOwner, addr: b.addr})
 		return true
 	}
 	return false
@@ -873,8 +917,7 @@ func (w *walk) inside(b *backend, fam Family, hides bool) {
 		return
 	}
 	w.each(b, func(end int32) {
-		if w.ownOnly && w.g.ends[end].host != w.host {
-			w.stop(NoFamily, missing{})
+		if w.leavesOut(end) {
 			return
 		}
 		h := w.hop
@@ -945,7 +988,7 @@ func (w *walk) each(b *backend, do func(end int32)) {
 		return
 	case kind == replicaEnd && w.g.replicas[i] == b.end:
 		do(w.c.From.id)
-	case kind == staffedEnd && slices.Contains(w.g.staffed[i/2].pods, b.end):
+	case kind == staffedEnd && w.g.standsFor(client, b.end):
 		// It is itself once, as the first of its pods that comes by.
 		if !w.hop.self {
 			w.hop.self = true

@@ -18,7 +18,11 @@ func doors(w io.Writer, g *reach.Graph, text string) (int, error) {
 		return noAnswer, err
 	}
 	result := no
-	for _, x := range g.Exposures(pod) {
+	exposures := g.Exposures(pod)
+	if len(exposures) == 0 {
+		fmt.Fprintf(w, "no Service leads from outside to %v\n", pod)
+	}
+	for _, x := range exposures {
 		fmt.Fprintln(w, x)
 		switch {
 		case !x.Clients.IsEmpty():
@@ -31,7 +35,7 @@ func doors(w io.Writer, g *reach.Graph, text string) (int, error) {
 }
 
 // ingress answers ingress [SELECTOR], for the controllers that it picks.
-func ingress(w io.Writer, g *reach.Graph, words []string) (int, error) {
+func ingress(w io.Writer, g *reach.Graph, words []string, opts options) (int, error) {
 	var controllers []reach.Endpoint
 	for _, text := range words {
 		parsed, err := metav1.ParseToLabelSelector(text)
@@ -49,7 +53,7 @@ func ingress(w io.Writer, g *reach.Graph, words []string) (int, error) {
 	result := yes
 	for _, r := range g.Routes(controllers...) {
 		fmt.Fprintln(w, r)
-		if s := status(r.Outcome(), false); s != yes && result != no {
+		if s := status(r.Outcome(), opts.all); s != yes && result != no {
 			result = s
 		}
 	}

@@ -43,7 +43,7 @@ func questionOf(words []string, opts options) question {
 	case len(words) == 2 && words[0] == "doors":
 		return func(w io.Writer, g *reach.Graph) (int, error) { return doors(w, g, words[1]) }
 	case len(words) <= 2 && words[0] == "ingress":
-		return func(w io.Writer, g *reach.Graph) (int, error) { return ingress(w, g, words[1:]) }
+		return func(w io.Writer, g *reach.Graph) (int, error) { return ingress(w, g, words[1:], opts) }
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func connect(w io.Writer, g *reach.Graph, words []string, opts options) (int, er
 		to = other.Target() // from a workload to itself means from one of its pods to another
 	}
 	port, err := to.Port(words[2])
-	if asked, errSet := policy.ParsePortSet(words[2]); err != nil && errSet == nil {
+	if asked, errSet := policy.ParsePortSet(words[2]); err != nil && errSet == nil && !asked.IsEmpty() {
 		return ports(w, g, from, words[1], asked)
 	}
 	if err != nil {
@@ -83,8 +83,8 @@ func status(o reach.Outcome, all bool) int {
 // ports answers FROM TO 8000-8080/TCP.
 func ports(w io.Writer, g *reach.Graph, from reach.Endpoint, text string, asked policy.PortSet) (int, error) {
 	to, err := g.Lookup(text)
-	if err != nil {
-		return noAnswer, err
+	if err != nil || to.Name().Namespace == "" {
+		return noAnswer, fmt.Errorf("%v: several ports at once are for pods; ask %s for one", asked, text)
 	}
 	open := g.Ports(from, to).Intersect(asked)
 	fmt.Fprintf(w, "%v -> %v %v: %v\n", from, to, asked, open)
@@ -111,8 +111,14 @@ func dns(w io.Writer, g *reach.Graph, text string, names []string) (int, error) 
 		return noAnswer, err
 	}
 	fmt.Fprintln(w, d)
-	if d.Resolves() {
-		return yes, nil
+	result := no
+	for _, t := range d.UDP {
+		if t.Outcome == reach.Unknown {
+			result = noAnswer
+		}
 	}
-	return no, nil
+	if d.Resolves() {
+		result = yes
+	}
+	return result, nil
 }
