@@ -193,6 +193,13 @@ func (n *naive) toAddr(q naiveAsk, a netip.Addr) []naivePath {
 	if len(ends) > 1 {
 		return append(paths, naivePath{stop: reach.Unknown}) // it is not known whose it is (SEM-224)
 	}
+	for _, r := range n.c.ServiceCIDRs {
+		for _, text := range r.Spec.CIDRs {
+			if n.when(!owned && netip.MustParsePrefix(text).Contains(a), "SEM-286") {
+				return append(paths, naivePath{stop: reach.Unknown}) // a Service that the input lacks
+			}
+		}
+	}
 	return append(paths, n.toEnd(q, ends[0])...)
 }
 
@@ -449,7 +456,7 @@ func (n *naive) possibleFamilies(client naiveEnd, svc *corev1.Service, sp *corev
 	var backends, all []netip.Addr
 	for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
 		for _, b := range n.backends(svc, sp, fam) {
-			if b.ready || b.last {
+			if b.ready || b.last && sp != nil { // DNS names ready ones only
 				backends = append(backends, b.end.addrs...)
 			}
 		}
@@ -554,21 +561,24 @@ func (n *naive) toAlias(q naiveAsk, svc *corev1.Service, aliases []*corev1.Servi
 	case ok:
 		return []naivePath{{stop: reach.Unknown}}
 	}
-	p := naiveDoor{kind: reach.ExternalName, svc: svc}.newPath(reach.AnyFamily)
-	p.stop = reach.NoFamily
+	d := naiveDoor{kind: reach.ExternalName, svc: svc}
 	for _, fam := range q.fams {
 		if !n.speaks(q.client, fam) {
 			continue
 		}
+		p := d.newPath(fam)
+		p.backend, p.port, p.allowed = anyone, q.port, true
 		for _, a := range n.anyOutside(fam) {
 			if !n.direct(q.client, n.end(a.String()), q.port, []reach.Family{fam}).allowed {
-				p.stop = reach.Unknown
-				return []naivePath{p}
+				return d.stopped(fam, reach.Unknown)
 			}
 		}
-		p.backend, p.port, p.allowed, p.stop = anyone, q.port, true, ""
+		paths = append(paths, p)
 	}
-	return []naivePath{p}
+	if len(paths) == 0 {
+		return d.stopped(reach.AnyFamily, reach.NoFamily)
+	}
+	return paths
 }
 
 // anyOutside returns addresses outside the cluster that stand for all of their
@@ -628,7 +638,7 @@ func (n *naive) headless(q naiveAsk, svc *corev1.Service, of []reach.Family) []n
 	for _, fam := range q.fams {
 		found := onlyReady(n.withReplicas(q.client, n.backends(svc, nil, fam)))
 		switch {
-		case !slices.Contains(of, fam), !n.speaks(q.client, fam) && !n.holdsSome(q.client, found):
+		case !slices.Contains(of, fam), !n.speaks(q.client, fam) && !n.holdsSome(q.client, false, found):
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 			continue
 		case n.when(len(found) == 0, "SEM-257", "SEM-275"):
@@ -650,11 +660,25 @@ func (n *naive) untranslated(client naiveEnd, p naivePath, b naiveBackend) naive
 		p.stop = reach.Unknown
 		return p
 	}
+	if n.lacks(client, b.end, p.fam) {
+		p.stop = reach.Unknown
+		return p
+	}
 	if p = n.judge(p, plainSight(client, b.end, b.port)); p.stop == reach.Unknown {
 		p.stop = ""
 	}
 	return p
 }
+
+// lacks reports whether a node that has no address of a family is known to be
+// that of a pod or not, on which it depends whether it reaches it (SEM-203,
+// SEM-281).
+func (n *naive) lacks(client, backend naiveEnd, fam reach.Family) bool {
+	return n.when(client.isNode && !client.at && !n.speaks(client, fam) && n.speaks(backend, fam) && mayBeItsOwn(client, backend), "SEM-281")
+}
+
+// mayBeItsOwn reports whether it is not known if a pod runs on a node.
+func mayBeItsOwn(node, pod naiveEnd) bool { return pod.spec != nil && mayBeOne(node.node, pod.node) }
 
 func onlyReady(found []naiveBackend) []naiveBackend {
 	return slices.DeleteFunc(slices.Clone(found), func(b naiveBackend) bool { return !b.ready })
@@ -742,7 +766,7 @@ func (n *naive) backends(svc *corev1.Service, sp *corev1.ServicePort, fam reach.
 		found = append(found, b)
 	}
 	for _, b := range n.listedBackends(svc, sp, fam) { // others than the controller add backends
-		usable := func(o naiveBackend) bool { return (o.ready || o.last) && o.end.id == b.end.id && o.port == b.port }
+		usable := func(o naiveBackend) bool { return (o.ready || o.last) && o.end.id == b.end.id && (sp == nil || o.port == b.port) }
 		if !slices.ContainsFunc(found, usable) {
 			found = append(found, b)
 		}
@@ -843,6 +867,10 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 			ready := e.Conditions.Ready == nil || *e.Conditions.Ready
 			serving := e.Conditions.Serving == nil || *e.Conditions.Serving
 			terminating := e.Conditions.Terminating != nil && *e.Conditions.Terminating
+			if sp == nil { // DNS names an address whatever its ports are (SEM-262)
+				add(e.Addresses[0], "", corev1.ProtocolTCP, 0, e.NodeName, ready, !ready && serving && terminating)
+				continue
+			}
 			for _, port := range s.Ports {
 				if n.when(port.Port == nil, "SEM-264") {
 					continue
@@ -866,7 +894,15 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 			continue // it repeats the pods, or other slices
 		}
 		for _, subset := range o.Subsets {
+			if sp == nil {
+				for _, a := range subset.Addresses {
+					add(a.IP, "", corev1.ProtocolTCP, 0, a.NodeName, true, false)
+				}
+			}
 			for _, port := range subset.Ports {
+				if sp == nil {
+					break
+				}
 				n.reach("SEM-264")
 				for _, a := range subset.Addresses {
 					add(a.IP, port.Name, port.Protocol, port.Port, a.NodeName, true, false)
@@ -885,7 +921,9 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 		if b.end.spec != nil {
 			b.end.at = false // it is the pod itself, over this family
 		}
-		same := func(o naiveBackend) bool { return o.end.id == b.end.id && (sp == nil || o.port == b.port) }
+		same := func(o naiveBackend) bool {
+			return o.end.id == b.end.id && slices.Equal(o.end.addrs, b.end.addrs) && (sp == nil || o.port == b.port)
+		}
 		if i := slices.IndexFunc(found, same); i >= 0 { // one is as good as the other
 			found[i].ready, found[i].last = found[i].ready || b.ready, found[i].last || b.last
 			continue
@@ -985,6 +1023,9 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 	if d.proxied {
 		return n.proxied(q, d)
 	}
+	if why, stops := n.withoutBackends(d, n.usable); stops {
+		return d.stopped(reach.AnyFamily, why)
+	}
 	var paths, filtered []naivePath
 	var left []reach.Family
 	for _, fam := range q.fams {
@@ -993,7 +1034,7 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 			d.node != nil && !n.speaks(*d.node, fam):
 			n.reach("SEM-275")
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
-		case n.when(!n.speaks(q.client, fam) && !n.holdsSome(q.client, n.usable(n.backends(d.svc, d.port, fam))), "SEM-128"):
+		case n.when(!n.speaks(q.client, fam) && !n.holdsSome(q.client, d.node != nil && d.node.node != q.client.node, n.usable(n.backends(d.svc, d.port, fam))), "SEM-128"):
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 		case d.kind == reach.LoadBalancer && n.inRanges(d.svc, q.client, fam) == refused:
 			n.reach("SEM-273")
@@ -1009,9 +1050,6 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 	if len(left) == 0 && len(filtered) > 0 {
 		return paths
 	}
-	if why, stops := n.withoutBackends(d, n.usable); stops {
-		return append(filtered, d.stopped(reach.AnyFamily, why)...)
-	}
 	for _, fam := range left {
 		switch {
 		case n.when(len(n.usable(n.backends(d.svc, d.port, fam))) == 0, "SEM-275"):
@@ -1025,9 +1063,9 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 
 // holdsSome reports whether the client is the node of some of the backends,
 // which it reaches over any family (SEM-203).
-func (n *naive) holdsSome(client naiveEnd, usable []naiveBackend) bool {
-	own := func(b naiveBackend) bool { return b.end.node == client.node }
-	return client.isNode && !client.at && n.when(slices.ContainsFunc(usable, own), "SEM-203")
+func (n *naive) holdsSome(client naiveEnd, away bool, usable []naiveBackend) bool {
+	own := func(b naiveBackend) bool { return b.end.node == client.node || mayBeItsOwn(client, b.end) }
+	return client.isNode && !client.at && !away && n.when(slices.ContainsFunc(usable, own), "SEM-203")
 }
 
 // newPath returns a path that begins at d.
@@ -1046,6 +1084,9 @@ func (d naiveDoor) stopped(fam reach.Family, why reach.Outcome) []naivePath {
 // cluster by itself, over any family of the Service (SEM-268). It may heed the
 // source ranges (SEM-273).
 func (n *naive) proxied(q naiveAsk, d naiveDoor) []naivePath {
+	if why, stops := n.withoutBackends(d, n.usable); stops {
+		return d.stopped(reach.AnyFamily, why)
+	}
 	var paths []naivePath
 	var left []reach.Family
 	for _, fam := range q.fams {
@@ -1060,9 +1101,6 @@ func (n *naive) proxied(q naiveAsk, d naiveDoor) []naivePath {
 	}
 	if len(left) == 0 {
 		return paths
-	}
-	if why, stops := n.withoutBackends(d, n.usable); stops {
-		return append(paths, d.stopped(reach.AnyFamily, why)...)
 	}
 	for _, fam := range d.of {
 		if n.when(len(n.usable(n.backends(d.svc, d.port, fam))) == 0, "SEM-275") {
@@ -1239,7 +1277,7 @@ func (n *naive) inRanges(svc *corev1.Service, client naiveEnd, fam reach.Family)
 		return slices.ContainsFunc(ranges, func(r string) bool { base, bits := rawCIDR(r); return base.Is4() == a.Is4() && rawHolds(base, bits, a) })
 	}
 	addrs := client.addrsOf(fam)
-	if client.isNode && !client.at {
+	if client.isNode && client.spec == nil && !client.at {
 		addrs = n.masquerade(client.node, fam)
 	}
 	switch {
@@ -1357,6 +1395,7 @@ func (n *naive) toBackend(q naiveAsk, d naiveDoor, fam reach.Family, w naiveWay,
 		return p
 	}
 	sight := plainSight(q.client, b.end, b.port)
+	sight.away = away
 	if hides {
 		sight.in = n.hiding(w, fam)
 		p.hidden = true
@@ -1422,6 +1461,7 @@ type naiveSight struct {
 	backend naiveEnd
 	port    policy.Port
 
+	away    bool // by another node than the client's
 	hairpin bool // the client is the backend, but its policies may have a say
 	free    bool // and have none
 }
@@ -1436,6 +1476,10 @@ func (n *naive) judge(p naivePath, s naiveSight) naivePath {
 	p.egressTo, p.egressAt, p.source = textOfEnd(s.out), s.outPort, textOfEnd(s.in)
 	if len(s.in.addrs) == 1 {
 		p.sourceAt = s.in.addrs[0]
+	}
+	if s.outFam == reach.AnyFamily && !s.away && n.lacks(s.client, s.backend, p.fam) {
+		p.stop = reach.Unknown
+		return p
 	}
 	whole := naiveFlow{s.client, s.backend, s.port, p.fam}
 	direct := s.client.id == s.in.id && s.out.id == s.backend.id
@@ -1712,7 +1756,7 @@ func (n *naive) forwarded(controller naiveEnd, svc *corev1.Service, sp *corev1.S
 		for _, fam := range q.fams {
 			found := n.usable(n.withReplicas(controller, n.backends(svc, sp, fam)))
 			switch {
-			case !slices.Contains(of, fam), !n.speaks(controller, fam) && !n.holdsSome(controller, found):
+			case !slices.Contains(of, fam), !n.speaks(controller, fam) && !n.holdsSome(controller, false, found):
 				paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 				continue
 			case len(found) == 0:

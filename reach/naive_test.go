@@ -838,12 +838,14 @@ func (n *naive) nodeAddrs(id string) []netip.Addr {
 			}
 		}
 	}
+	var reported []netip.Addr // lowest first: pods have no order
 	for _, pod := range n.c.Pods {
 		if id == "node:"+pod.Spec.NodeName && !isTerminated(pod) {
-			addrs = append(addrs, rawHostIPs(pod)...)
+			reported = append(reported, rawHostIPs(pod)...)
 		}
 	}
-	return addrs
+	slices.SortFunc(reported, netip.Addr.Compare)
+	return append(addrs, reported...)
 }
 
 // nodeIDs returns the ids of the nodes that have an object or a live pod.

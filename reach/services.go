@@ -34,7 +34,7 @@ type services struct {
 type service struct {
 	*policy.Service
 	ports    [][]backend // of each of Ports
-	backends []backend   // whatever the port; of a headless Service
+	backends []backend   // the ready ones whatever the port, which DNS names
 	isDNS    bool
 	aliased  types.NamespacedName // the Service that the alias means, which DNS follows by its full name only
 	noPods   bool                 // it has no selector, or that picks no pod at all
@@ -78,7 +78,9 @@ func (g *Graph) findServices(m *policy.Model) *services {
 	}
 	for _, p := range m.Pods {
 		for _, a := range p.Addrs {
-			s.families |= familyOf(a).flag()
+			if !p.Terminated {
+				s.families |= familyOf(a).flag()
+			}
 		}
 	}
 	for _, n := range m.Nodes {
@@ -163,7 +165,9 @@ func (g *Graph) addPods(s *service, pods []int32) {
 		if !b.ready && !p.Ready {
 			continue
 		}
-		s.backends = append(s.backends, b)
+		if b.ready {
+			s.backends = append(s.backends, b)
+		}
 		targets := targetPorts(p, s.Ports)
 		for i, sp := range s.Ports {
 			if number, ok := targets(sp); ok {
@@ -233,14 +237,18 @@ func (g *Graph) addEndpoints(s *service) {
 			name := portName{sp.Name, sp.Port.Protocol}
 			named[name] = append(named[name], i)
 		}
-		for i, list := range s.ports {
-			for _, b := range list {
+		known := func(list int, backends []backend) {
+			for _, b := range backends {
 				for _, fam := range families {
 					b := b
 					b.fams &= fam.flag()
-					seen[keyOf(i, b)] = true
+					seen[keyOf(list, b)] = true
 				}
 			}
+		}
+		known(-1, s.backends)
+		for i, list := range s.ports {
+			known(i, list)
 		}
 	}
 	for _, e := range s.Endpoints {
@@ -258,7 +266,9 @@ func (g *Graph) addEndpoints(s *service) {
 			add(i, &s.ports[i], b)
 		}
 		b.port = policy.Port{}
-		add(-1, &s.backends, b)
+		if b.ready {
+			add(-1, &s.backends, b)
+		}
 	}
 }
 
@@ -318,6 +328,11 @@ func (s *service) families() flags {
 		}
 	}
 	return known
+}
+
+// restricts reports whether source ranges keep out any client of a family.
+func (s *service) restricts(family int) bool {
+	return s.HasRanges[family] && !s.SourceRanges[family].Equal(everything[family])
 }
 
 // portIndex returns the index of a port of the Service, or -1.

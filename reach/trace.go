@@ -78,6 +78,7 @@ type Path struct {
 	Family  Family   // AnyFamily if it is the same over both, or there is no Service
 	Egress  Flow
 	Ingress Flow
+	Addr    netip.Addr // of a backend outside the cluster, where one has been named; Ingress.To stands for all like it
 
 	// Stop is empty if the policies decided, and then Verdict is their answer:
 	// Verdict.Egress to the flow Egress, and Verdict.Ingress to the flow Ingress,
@@ -137,7 +138,7 @@ func (g *Graph) trace(c Connection, walk func(*Profile, func(hop))) Trace {
 	walk(&g.profile, func(h hop) {
 		path, result := g.path(&h)
 		sum.add(&h, result)
-		if !h.sure && result != Unknown && path.Stop == "" {
+		if !h.sure && result != Unknown && result != NoFamily {
 			unsure[len(t.Paths)] = h.service
 		}
 		t.Paths = append(t.Paths, path)
@@ -326,9 +327,12 @@ func (g *Graph) glance(h *hop) Outcome {
 	if h.outFamily != AnyFamily {
 		out = h.outFamily.index()
 	}
-	egress := g.egressPasses(client, to) || g.bit(g.row(client.egress, key(h.outPort)), to.class[out])
-	ingress := h.anyDestination || g.ingressPasses(source, backend) ||
-		g.bit(g.row(backend.ingress, key(h.port)), source.class[f])
+	outRow, inRow := g.row(client.egress, key(h.outPort)), g.row(backend.ingress, key(h.port))
+	egress := g.egressPasses(client, to) || g.bit(outRow, to.class[out]) ||
+		h.anyDestination && g.holdsOutside(outRow, families[out])
+	ingress := h.anyDestination || g.returns(&g.profile, h) ||
+		g.ingressPasses(source, backend) || g.bit(inRow, source.class[f]) ||
+		h.anySource && g.holdsOutside(inRow, families[f])
 	switch {
 	case egress && ingress:
 		return All
@@ -339,6 +343,23 @@ func (g *Graph) glance(h *hop) Outcome {
 		return Unknown
 	}
 	return None
+}
+
+// returns reports whether another node or a balancer sends a connection back to
+// the pod that it comes from, which lets itself in.
+func (g *Graph) returns(p *Profile, h *hop) bool {
+	return h.kind == translatedHop && g.owner(h.source) == g.owner(h.backend) && p.Hairpin != HairpinPoliced
+}
+
+// holdsOutside reports whether a row holds all addresses of a family outside the
+// cluster.
+func (g *Graph) holdsOutside(row int32, fam Family) bool {
+	for i, set := range g.outside() {
+		if i%2 == fam.index() && !set.IsEmpty() && !g.bit(row, g.ends[g.first.addr+int32(i)].class[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // noFamily reports whether the ends of a hop have no address family in common.
@@ -422,8 +443,16 @@ func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
 		v.Reason = NotSubject
 	default:
 		v.Egress = g.side(&out, policy.Egress)
-		if !h.anyDestination {
-			v.Ingress = g.side(&in, policy.Ingress)
+		if h.anyDestination {
+			g.sideOfAll(&v.Egress, out, policy.Egress)
+			break
+		}
+		if g.returns(p, h) {
+			break
+		}
+		v.Ingress = g.side(&in, policy.Ingress)
+		if h.anySource {
+			g.sideOfAll(&v.Ingress, in, policy.Ingress)
 		}
 	}
 	if v.Egress.OwnNode || v.Ingress.OwnNode {
@@ -443,7 +472,7 @@ func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
 	}
 	g.note(&v, &out)
 	g.note(&v, &in)
-	hiddenByOwn := h.hidden && v.Ingress.OwnNode && len(v.Ingress.Isolating) > 0 && len(v.Ingress.Allowing) == 0
+	hiddenByOwn := h.hidden && !out.from.node && v.Ingress.OwnNode && len(v.Ingress.Isolating) > 0 && len(v.Ingress.Allowing) == 0
 	if hiddenByOwn {
 		v.add(HiddenByOwnNode)
 	}
@@ -453,6 +482,26 @@ func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
 		return v, Unknown
 	}
 	return v, result(v.Allowed)
+}
+
+// sideOfAll judges a flow with a peer outside the cluster that is not known: if
+// every address of the family passes, s becomes what it is for one of them.
+func (g *Graph) sideOfAll(s *Side, q question, d policy.Direction) {
+	peer := &q.to
+	if d == policy.Ingress {
+		peer = &q.from
+	}
+	all := *s
+	for i, set := range g.outside() {
+		if s.Passes() || i%2 != q.family.index() || set.IsEmpty() {
+			continue
+		}
+		*peer = g.actor(q.profile, g.first.addr+int32(i))
+		if all = g.side(&q, d); !all.Passes() {
+			return
+		}
+	}
+	*s = all
 }
 
 // couldHold reports whether some block could let the flow pass if an address of
@@ -484,6 +533,7 @@ func (g *Graph) path(h *hop) (Path, Outcome) {
 	}
 	if h.kind != stopHop {
 		p.Egress, p.Ingress = g.flows(h)
+		p.Addr = h.addr
 	}
 	switch {
 	case result == All || result == None:
@@ -587,17 +637,21 @@ func (p Path) explain(line func(int, string, ...any), only bool) {
 		return
 	}
 	indent := 1
+	to := p.Ingress.To.String()
+	if p.Addr.IsValid() {
+		to = p.Addr.String()
+	}
 	if p.Door != (Door{}) {
-		line(1, "%s%s, to %s %s%s: %s", p.Door, p.atNode(), p.Ingress.To, p.Ingress.Port, over, p.why())
+		line(1, "%s%s, to %s %s%s: %s", p.Door, p.atNode(), to, p.Ingress.Port, over, p.why())
 		indent = 2
 	} else if !only || p.Stop != "" {
-		line(1, "to %s %s%s: %s", p.Ingress.To, p.Ingress.Port, over, p.why())
+		line(1, "to %s %s%s: %s", to, p.Ingress.Port, over, p.why())
 		indent = 2
 	}
-	if p.Egress.From.isPod() && (p.Egress.To != p.Ingress.To || p.Egress.Port != p.Ingress.Port) {
+	if p.Egress.From.isPoliced() && (p.Egress.To != p.Ingress.To || p.Egress.Port != p.Ingress.Port) {
 		line(indent, "the policies of %s see %s", p.Egress.From, p.Egress)
 	}
-	if p.Ingress.To.isPod() && p.Ingress.From != p.Egress.From {
+	if p.Ingress.To.isPoliced() && p.Ingress.From != p.Egress.From {
 		line(indent, "the policies of %s see %s", p.Ingress.To, p.Ingress)
 	}
 	p.Verdict.reasons(func(more int, format string, args ...any) {
@@ -605,8 +659,11 @@ func (p Path) explain(line func(int, string, ...any), only bool) {
 	}, p.Egress.From)
 }
 
-// isPod reports whether e is a pod or workload, and so may have policies.
-func (e Endpoint) isPod() bool { return e.g.pod(e.id) != nil }
+// isPoliced reports whether policies can select e.
+func (e Endpoint) isPoliced() bool {
+	pod := e.g.pod(e.id)
+	return pod != nil && !e.g.profile.isNode(pod)
+}
 
 func (p Path) atNode() string {
 	switch {

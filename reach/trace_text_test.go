@@ -220,7 +220,7 @@ x/done -> svc:x/web 80/TCP: an end is a pod that has terminated
 			from: "x/client", to: "svc:x/alias", port: "443",
 			want: `
 x/client -> svc:x/alias 443/TCP: allowed
-  ExternalName 443/TCP of svc:x/alias, to outside:* 443/TCP: allowed
+  ExternalName 443/TCP of svc:x/alias, to outside:* 443/TCP over IPv4: allowed
     egress of x/client: passes, no policy isolates it
     ingress of outside:*: passes, no policy isolates it`,
 		},

@@ -33,9 +33,10 @@ type hop struct {
 	source    int32 // whom the policies of the backend see
 	hidden    bool  // the source is how node looks, and not the client
 	backend   int32
+	addr      netip.Addr // of a backend outside the cluster, if it has been named
 	port      policy.Port
 
-	// anySource: source stands for all there are, since it is not known.
+	// anySource: the source is not known; it is taken to be any address outside.
 	// anyDestination: outTo likewise, and there is no backend to be judged.
 	anySource, anyDestination bool
 
@@ -87,16 +88,17 @@ type walk struct {
 	yield   func(hop)
 	sum     tally // if yield is nil, what a glance at each hop tells
 
-	outside bool // the client is no endpoint of the cluster
-	isNode  bool // the client is a node or counts as one
-	host    int32
-	entry   flags // the families of what it connects to first
-	alike   bool  // both families are possible, and the backends are the same over both
-	ownOnly bool  // over this family, it reaches only what is on its own node
-	localTo bool  // only backends on the host of the client count
-	aliases int   // followed so far
-	alias   Door  // the last of them
-	hop     hop   // the next one, as far as it is known
+	outside  bool // the client is no endpoint of the cluster
+	isNode   bool // the client is a node or counts as one
+	host     int32
+	entry    flags // the families of what it connects to first
+	alike    bool  // both families are possible, and the backends are the same over both
+	ownOnly  bool  // over this family, it reaches only what is on its own node
+	localTo  bool  // only backends on the host of the client count
+	filtered bool  // the door is a balancer address, which source ranges protect
+	aliases  int   // followed so far
+	alias    Door  // the last of them
+	hop      hop   // the next one, as far as it is known
 }
 
 // walk calls yield with every hop of c under a profile, in a fixed order.
@@ -183,6 +185,7 @@ func (w *walk) direct(b *backend, end int32) {
 	}
 	h := w.hop
 	h.kind, h.outTo, h.backend, h.source = plainHop, end, end, h.client
+	h.addr = w.g.outsideAddr(b)
 	if b.port.Valid() {
 		h.outPort, h.port = b.port, b.port
 	}
@@ -199,15 +202,16 @@ func (w *walk) stop(why Outcome, m missing) {
 // endpoint goes to an endpoint of the cluster, or a class of addresses outside.
 func (w *walk) endpoint(id int32) {
 	plain := true
-	if kind, _ := w.g.kind(id); kind != outsideEnd {
+	pod := w.g.pod(id)
+	if kind, _ := w.g.kind(id); kind != outsideEnd && !(pod != nil && pod.Terminated) {
 		addrs := w.g.knownAddrs(id)
-		seen := 0
+		taken := 0 // addresses that are a Service's alone
 		for _, a := range addrs {
-			if w.doorsAt(a) {
-				seen++
+			if found, shared := w.doorsAt(a); found && !shared {
+				taken++
 			}
 		}
-		plain = seen == 0 || seen < len(addrs)
+		plain = taken == 0 || taken < len(addrs)
 	}
 	if plain && !w.nodePorts(id) {
 		w.plain(id)
@@ -216,7 +220,7 @@ func (w *walk) endpoint(id int32) {
 
 // addr goes to an address.
 func (w *walk) addr(a netip.Addr) {
-	if w.doorsAt(a) {
+	if found, shared := w.doorsAt(a); found && !(shared && len(w.g.owners()[a]) > 0) {
 		return
 	}
 	id := w.g.at1(a)
@@ -231,9 +235,13 @@ func (w *walk) addr(a netip.Addr) {
 		w.stop(Unknown, missing{what: missingService, addr: a})
 		return
 	}
+	if id >= w.g.first.addr {
+		w.hop.addr = a
+	}
 	if !w.nodePorts(id) {
 		w.plain(id)
 	}
+	w.hop.addr = netip.Addr{}
 }
 
 // plain goes to an endpoint as it is.
@@ -246,9 +254,9 @@ func (w *walk) plain(id int32) {
 }
 
 // doorsAt goes through the doors at an address. It reports whether there are
-// any for the port, or the address is a ClusterIP.
-func (w *walk) doorsAt(a netip.Addr) (found bool) {
-	shared := false
+// any for the port, or the address is a ClusterIP, and whether a pod or node that
+// has the address may get the connection all the same.
+func (w *walk) doorsAt(a netip.Addr) (found, shared bool) {
 	for _, ref := range w.g.services.doors[a] {
 		s := &w.g.services.list[ref.service]
 		port := s.portIndex(w.c.Port)
@@ -272,11 +280,7 @@ func (w *walk) doorsAt(a netip.Addr) (found bool) {
 		}
 		w.hop.door = Door{}
 	}
-	// A pod or node that has an external IP may get the connection all the same.
-	if id := w.g.at1(a); shared && id >= 0 && id < w.g.first.addr {
-		w.plain(id)
-	}
-	return found
+	return found, shared
 }
 
 // nodePorts goes through the node ports of an endpoint that has the addresses
@@ -288,7 +292,7 @@ func (w *walk) nodePorts(id int32) (found bool) {
 	}
 	node := w.g.owner(id)
 	if pod := w.g.pod(id); pod != nil {
-		if !pod.HostNetwork {
+		if !pod.HostNetwork || pod.Terminated {
 			return false
 		}
 		node = w.g.nodeOf(id)
@@ -358,12 +362,23 @@ func (w *walk) follow(i int32) {
 		w.stop(Unknown, missing{what: missingService, service: s.aliased})
 		return
 	}
-	h := w.hop
-	h.kind, h.family = translatedHop, w.c.Family
-	h.outTo, h.anyDestination = w.g.first.unknown+1, true
-	h.source, h.backend = h.client, h.outTo
-	h.missing = missing{what: missingHost, text: s.Alias}
-	w.send(&h)
+	// The name has addresses of one family, or of both.
+	client := w.clientFamilies()
+	if client == 0 {
+		w.stop(NoFamily, missing{})
+		return
+	}
+	for _, fam := range families {
+		if client&fam.flag() == 0 {
+			continue
+		}
+		h := w.hop
+		h.kind, h.family, h.sure, h.service = translatedHop, fam, false, i
+		h.outTo, h.anyDestination = w.g.first.unknown+1, true
+		h.source, h.backend = h.client, h.outTo
+		h.missing = missing{what: missingHost, text: s.Alias}
+		w.send(&h)
+	}
 }
 
 // serviceOfDNS returns the Service that a DNS name of the cluster means, which
@@ -598,6 +613,7 @@ func (w *walk) anyNode(i, port int32, fams flags) {
 	backends := s.ports[port]
 	w.families(i, backends, fams, func(fam Family) {
 		switch {
+		case w.filter(i, fam):
 		case !w.outside:
 			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(!s.ExternalLocal)) })
 		case s.ExternalLocal:
@@ -623,6 +639,9 @@ func (w *walk) nodePort(i, port, id, node int32) {
 		return
 	}
 	w.entry = w.g.ends[id].flags & hasBoth
+	if !own {
+		w.entry &= w.clientFamilies() // to another node there is no other way
+	}
 	w.families(i, backends, hasBoth, func(fam Family) {
 		w.hop.outTo = id
 		if own {
@@ -634,12 +653,15 @@ func (w *walk) nodePort(i, port, id, node int32) {
 			if w.ambiguous(b) {
 				return
 			}
-			h := w.hop
-			h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, h.client
-			if w.snat(!s.ExternalLocal) {
-				h.source, h.hidden = w.mask(node, fam, b), true
-			}
-			w.emit(&h)
+			w.each(b, func(end int32) {
+				h := w.hop
+				h.kind, h.backend, h.port, h.source = translatedHop, end, b.port, h.client
+				h.addr = w.g.outsideAddr(b)
+				if w.snat(!s.ExternalLocal) {
+					h.source, h.hidden = w.mask(node, fam, end), true
+				}
+				w.emit(&h)
+			})
 		}
 		if s.ExternalLocal {
 			w.local(backends, fam, host, node, arrive)
@@ -657,44 +679,44 @@ func (w *walk) balancer(i, port int32, fams flags) {
 		w.proxied(i, port, fams)
 		return
 	}
-	s := &w.g.services.list[i]
-	if known := s.families(); known != 0 {
-		fams &= known
-	}
-	for f, fam := range families {
-		if fams&w.clientFamilies()&fam.flag() == 0 || !s.HasRanges[f] {
-			continue
-		}
-		in, out := w.countClientAddrs(s.SourceRanges[f], fam)
-		if in > 0 && out == 0 {
-			continue
-		}
-		fams &^= fam.flag()
-		w.hop.family = fam
-		if out > 0 && in == 0 {
-			w.stop(OutsideSourceRanges, missing{})
-		} else {
-			w.stop(Unknown, missing{what: missingRanges, id: i})
-		}
-		w.hop.family = AnyFamily
-		if fams&w.clientFamilies() == 0 {
-			return
-		}
-	}
+	w.filtered = true
 	w.anyNode(i, port, fams)
+	w.filtered = false
+}
+
+// filter ends the way if the source ranges of a Service refuse the client, or
+// may do so.
+func (w *walk) filter(i int32, fam Family) bool {
+	s := &w.g.services.list[i]
+	if !w.filtered || !s.restricts(fam.index()) {
+		return false
+	}
+	switch in, out := w.countClientAddrs(s.SourceRanges[fam.index()], fam); {
+	case in > 0 && out == 0:
+		return false
+	case out > 0 && in == 0:
+		w.stop(OutsideSourceRanges, missing{})
+	default:
+		w.stop(Unknown, missing{what: missingRanges, id: i})
+	}
+	return true
 }
 
 // proxied goes to the address of a load balancer that connects to the cluster by
 // itself, over whatever family. The side of the client ends there.
 func (w *walk) proxied(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
+	if len(s.ports[port]) == 0 {
+		w.families(i, nil, hasBoth, nil)
+		return
+	}
 	fams &= w.clientFamilies()
 	if fams == 0 {
 		w.stop(NoFamily, missing{})
 		return
 	}
 	for f, fam := range families {
-		if fams&fam.flag() == 0 || !s.HasRanges[f] {
+		if fams&fam.flag() == 0 || !s.restricts(f) {
 			continue
 		}
 		if in, out := w.countClientAddrs(s.SourceRanges[f], fam); in == 0 || out > 0 {
@@ -735,6 +757,7 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 	}
 	h := w.hop
 	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, -1
+	h.addr = w.g.outsideAddr(b)
 	if a := w.c.Balancer; a.IsValid() && familyOf(a) == fam {
 		h.source = w.g.at1(a)
 	}
@@ -745,7 +768,7 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 		h.node, h.nodes = -1, 0
 		w.emit(&h)
 	case hides && h.node >= 0: // a local one
-		h.source, h.hidden = w.mask(h.node, fam, b), true
+		h.source, h.hidden = w.mask(h.node, fam, h.backend), true
 		w.emit(&h)
 	case hides:
 		w.nodesBefore(b, fam)
@@ -901,6 +924,14 @@ func (w *walk) readyHosts(backends []backend, fam Family) *readyHosts {
 	return r
 }
 
+// outsideAddr returns the address of a backend outside the cluster.
+func (g *Graph) outsideAddr(b *backend) netip.Addr {
+	if b.end < g.first.addr {
+		return netip.Addr{}
+	}
+	return b.addr
+}
+
 // ambiguous ends the way if it is not known which endpoint b is.
 func (w *walk) ambiguous(b *backend) bool {
 	if b.end < 0 {
@@ -921,7 +952,7 @@ func (w *walk) inside(b *backend, fam Family, hides bool) {
 			return
 		}
 		h := w.hop
-		h.kind, h.backend, h.port = translatedHop, end, b.port
+		h.kind, h.backend, h.port, h.addr = translatedHop, end, b.port, w.g.outsideAddr(b)
 		h.outTo, h.outPort = end, b.port
 		if w.profile.ServiceAddressPoliced {
 			h.outPort = w.c.Port
@@ -932,11 +963,11 @@ func (w *walk) inside(b *backend, fam Family, hides bool) {
 		case end == h.client && !w.isNode:
 			h.kind = hairpinHop
 			if w.profile.Hairpin == HairpinMasqueraded {
-				h.source = w.mask(w.g.nodeOf(h.client), fam, b)
+				h.source = w.mask(w.g.nodeOf(h.client), fam, end)
 			}
-		case hides && !w.isNode:
+		case hides || w.isNode && w.snat(true):
 			h.node, h.nodes = w.g.nodeOf(h.client), 1
-			h.source, h.hidden = w.mask(h.node, fam, b), true
+			h.source, h.hidden = w.mask(h.node, fam, h.backend), true
 		}
 		w.emit(&h)
 	})
@@ -1001,7 +1032,7 @@ func (w *walk) each(b *backend, do func(end int32)) {
 // emit yields h. Where the family of a Service is not known, and nothing that
 // is judged differs by family, one hop stands for both.
 func (w *walk) emit(h *hop) {
-	if w.alike {
+	if w.alike && !h.hidden {
 		same := true
 		for _, id := range [...]int32{h.client, h.outTo, h.source, h.backend} {
 			e := &w.g.ends[id]
@@ -1024,9 +1055,10 @@ func (w *walk) translate(b *backend, fam Family, hides bool) {
 	}
 	h := w.hop
 	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, h.client
+	h.addr = w.g.outsideAddr(b)
 	h.outTo, h.outPort = b.end, b.port
 	if hides {
-		h.source, h.hidden = w.mask(h.node, fam, b), true
+		h.source, h.hidden = w.mask(h.node, fam, h.backend), true
 	}
 	w.emit(&h)
 }
@@ -1050,7 +1082,7 @@ func (w *walk) fromNodes(b *backend, fam Family, hides bool) {
 func (w *walk) nodesBefore(b *backend, fam Family) {
 	by := func(node, nodes, source int32) {
 		h := w.hop
-		h.kind, h.backend, h.port = translatedHop, b.end, b.port
+		h.kind, h.backend, h.port, h.addr = translatedHop, b.end, b.port, w.g.outsideAddr(b)
 		h.node, h.nodes, h.source, h.hidden = node, nodes, source, true
 		w.emit(&h)
 	}
@@ -1082,8 +1114,8 @@ func (w *walk) nodesBefore(b *backend, fam Family) {
 
 // mask returns the endpoint that the policies of a backend see when a node hides
 // the client. The own node of a backend is that whatever its address.
-func (w *walk) mask(node int32, fam Family, b *backend) int32 {
-	if node >= w.g.first.ownNode || b.end >= 0 && w.g.ends[b.end].host == w.g.ends[node].host {
+func (w *walk) mask(node int32, fam Family, backend int32) int32 {
+	if node >= w.g.first.ownNode || w.g.ends[backend].host == w.g.ends[node].host {
 		return node
 	}
 	return w.g.services.masks[fam.index()][node-w.g.first.node]
