@@ -79,7 +79,12 @@ func (g *Graph) standsFor(id, pod int32) bool {
 func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
 	backends := slices.DeleteFunc(slices.Clone(s.ports[port]), func(b backend) bool { return !g.standsFor(pod, b.end) })
-	ready := slices.ContainsFunc(s.ports[port], func(b backend) bool { return b.ready })
+	var ready flags // the families over which some backend is
+	for _, b := range s.ports[port] {
+		if b.ready {
+			ready |= b.fams
+		}
+	}
 	var list []Exposure
 	index := make(map[exposureKey]int)
 	for _, client := range g.Outside() {
@@ -100,7 +105,15 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 		g.walkDoors(Connection{From: client, Port: s.Ports[port].Port}, service, port, func(h hop) {
 			if h.kind == stopHop {
 				for _, b := range backends {
-					if h.concerns(g, pod) && (b.ready || !ready || h.stop == Unknown) {
+					fams := b.fams
+					if known := s.families(); known != 0 {
+						fams &= known
+					}
+					if h.sure && !h.door.Proxied && h.family != AnyFamily {
+						fams &= h.family.flag()
+					}
+					usable := fams != 0 && (b.ready || fams&^ready != 0 || s.ExternalLocal)
+					if h.concerns(g, pod) && (usable || h.missing.what == missingNode) {
 						at(h.door, b.port).add(g, &h, h.stop)
 					}
 				}
@@ -177,6 +190,10 @@ func (g *Graph) onlyByOwnNode(h *hop) bool {
 	f := 0
 	if h.family != AnyFamily {
 		f = h.family.index()
+		if source.flags&h.family.flag() == 0 {
+			// It is the own node, whose address of the family is not known.
+			return h.hidden && !g.bit(g.row(backend.ingress, key(h.port)), g.ends[g.first.unknown].class[f])
+		}
 	}
 	return h.hidden && g.ingressPasses(source, backend) && !g.bit(g.row(backend.ingress, key(h.port)), source.class[f])
 }

@@ -41,6 +41,7 @@ type naivePath struct {
 	hidden   bool // the source is the node that translates and hides the client
 
 	stop    reach.Outcome // empty if the policies decide
+	perhaps []string      // the backends that it would be, if it is unknown whether
 	allowed bool
 }
 
@@ -766,7 +767,9 @@ func (n *naive) backends(svc *corev1.Service, sp *corev1.ServicePort, fam reach.
 		found = append(found, b)
 	}
 	for _, b := range n.listedBackends(svc, sp, fam) { // others than the controller add backends
-		usable := func(o naiveBackend) bool { return (o.ready || o.last) && o.end.id == b.end.id && (sp == nil || o.port == b.port) }
+		usable := func(o naiveBackend) bool {
+			return (o.ready || o.last && sp != nil) && o.end.id == b.end.id && slices.Equal(o.end.addrsOf(fam), b.end.addrs) && (sp == nil || o.port == b.port)
+		}
 		if !slices.ContainsFunc(found, usable) {
 			found = append(found, b)
 		}
@@ -1126,8 +1129,11 @@ func (n *naive) beyond(q naiveAsk, d naiveDoor, fam, outFam reach.Family) []naiv
 	if hasNodePort(d.svc, d.port) {
 		onlyLocal, hides = n.table(naiveDoor{kind: reach.NodePort, svc: d.svc}, as, true)
 	}
-	ways, unknown := n.waysFromOutside(found, onlyLocal, known && hides)
-	paths := n.unlessLocal(d, fam, ways, unknown)
+	ways, perhaps := n.waysFromOutside(found, onlyLocal, known && hides)
+	paths := n.unlessLocal(d, fam, ways, len(perhaps) > 0)
+	if len(perhaps) > 0 {
+		paths[0].perhaps = perhaps
+	}
 	for _, w := range ways {
 		p := d.newPath(fam)
 		p.backend, p.port = textOfEnd(w.to.end), w.to.port
@@ -1181,9 +1187,11 @@ func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePat
 	onlyLocal, hides := n.table(d, q.client, outside || away)
 	var ways []naiveWay
 	var unknown bool
+	var perhaps []string
 	switch {
 	case outside && d.node == nil:
-		ways, unknown = n.waysFromOutside(found, onlyLocal, hides)
+		ways, perhaps = n.waysFromOutside(found, onlyLocal, hides)
+		unknown = len(perhaps) > 0
 	case outside || away:
 		n.when(away, "SEM-283")
 		ways, unknown = n.waysBy(found, onlyLocal, d.node.node)
@@ -1196,6 +1204,9 @@ func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePat
 		ways, unknown = n.waysBy(found, onlyLocal, q.client.node)
 	}
 	paths := n.unlessLocal(d, fam, ways, unknown)
+	if len(perhaps) > 0 {
+		paths[0].perhaps = perhaps
+	}
 	for _, w := range ways {
 		paths = append(paths, n.toBackend(q, d, fam, w, hides, away))
 	}
@@ -1222,7 +1233,7 @@ type naiveWay struct {
 // waysFromOutside: each backend can be reached by each node, or if only local
 // ones count, by its own (SEM-282). Where nodes do not matter, one way stands
 // for those by all of them.
-func (n *naive) waysFromOutside(found []naiveBackend, onlyLocal, nodes bool) (ways []naiveWay, unknown bool) {
+func (n *naive) waysFromOutside(found []naiveBackend, onlyLocal, nodes bool) (ways []naiveWay, perhaps []string) {
 	if onlyLocal {
 		seen := map[string]bool{}
 		for _, b := range found {
@@ -1232,10 +1243,14 @@ func (n *naive) waysFromOutside(found []naiveBackend, onlyLocal, nodes bool) (wa
 				for _, o := range there {
 					ways = append(ways, naiveWay{o, b.node})
 				}
-				unknown = unknown || maybe && len(there) == 0 && slices.ContainsFunc(found, func(o naiveBackend) bool { return o.node == b.node && o.last })
+				for _, o := range found {
+					if maybe && len(there) == 0 && o.node == b.node && o.last {
+						perhaps = append(perhaps, textOfEnd(o.end))
+					}
+				}
 			}
 		}
-		return ways, unknown
+		return ways, perhaps
 	}
 	for _, b := range n.usable(found) {
 		by := []string{""}
@@ -1246,7 +1261,7 @@ func (n *naive) waysFromOutside(found []naiveBackend, onlyLocal, nodes bool) (wa
 			ways = append(ways, naiveWay{b, node})
 		}
 	}
-	return ways, false
+	return ways, nil
 }
 
 // waysBy is the ways by one node.
@@ -1587,34 +1602,79 @@ func (n *naive) exposures(pod string, sample []netip.Addr) []naiveExposure {
 
 // exposure is that of one door, or none if it does not lead to the pod.
 func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naiveExposure {
-	x := naiveExposure{service: rawNamespace(d.svc.ObjectMeta) + "/" + d.svc.Name, kind: d.kind, addr: d.addr, proxied: d.proxied}
+	var ports []policy.Port // of the pod, at the door
+	add := func(port policy.Port) {
+		if !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	ways := map[netip.Addr][]naivePath{}
+	for _, a := range sample {
+		fam := familyOfAddr(a)
+		q := naiveAsk{client: n.end(a.String()), port: rawPort(*d.port, d.port.Port), fams: []reach.Family{fam}}
+		ways[a] = n.through(q, d)
+		for _, p := range ways[a] {
+			switch {
+			case p.backend == textOfEnd(pod):
+				add(p.port)
+			case p.backend == "" && (p.stop == reach.OutsideSourceRanges || p.stop == reach.Unknown): // it could have led there
+				for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
+					of := n.familiesOf(d.svc)
+					if len(of) > 0 && (!slices.Contains(of, fam) || p.fam != reach.AnyFamily && fam != p.fam && !d.proxied) {
+						continue
+					}
+					found := n.backends(d.svc, d.port, fam)
+					if p.perhaps == nil && d.svc.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
+						found = n.usable(found)
+					}
+					for _, b := range found {
+						if b.end.id == pod.id && (b.ready || b.last) && p.couldBe(pod) {
+							add(b.port)
+						}
+					}
+				}
+			}
+		}
+	}
+	var all []naiveExposure
+	for _, port := range ports {
+		n.reach("SEM-289")
+		all = append(all, n.exposureAt(d, pod, port, sample, ways))
+	}
+	return all
+}
+
+// couldBe reports whether a path that is unknown may lead to a pod.
+func (p naivePath) couldBe(pod naiveEnd) bool {
+	return p.perhaps == nil || slices.Contains(p.perhaps, textOfEnd(pod))
+}
+
+// exposureAt is that of one port of the pod.
+func (n *naive) exposureAt(d naiveDoor, pod naiveEnd, port policy.Port, sample []netip.Addr, ways map[netip.Addr][]naivePath) naiveExposure {
+	x := naiveExposure{service: rawNamespace(d.svc.ObjectMeta) + "/" + d.svc.Name, kind: d.kind, addr: d.addr, proxied: d.proxied, port: port}
 	x.at = rawPort(*d.port, d.port.Port)
 	if d.kind == reach.NodePort {
 		x.at = rawPort(*d.port, d.port.NodePort)
 	}
-	leads := false
+	onlyLocal, hides := n.table(d, naiveEnd{}, true)
+	switch {
+	case d.proxied:
+		x.seenAs = reach.SeenAsBalancer
+	case hides || n.p.ServiceSNAT != reach.SNATNever && !onlyLocal:
+		x.seenAs = reach.SeenAsNode
+	default:
+		x.seenAs = reach.SeenAsClient
+	}
 	for _, a := range sample {
-		fam := familyOfAddr(a)
-		q := naiveAsk{client: n.end(a.String()), port: rawPort(*d.port, d.port.Port), fams: []reach.Family{fam}}
 		var in, unknown, openly bool
-		for _, p := range n.through(q, d) {
-			unknown = unknown || p.backend == "" && p.stop == reach.Unknown
-			if p.backend == "" || p.backend != textOfEnd(pod) {
+		for _, p := range ways[a] {
+			unknown = unknown || p.backend == "" && p.stop == reach.Unknown && p.couldBe(pod)
+			if p.backend != textOfEnd(pod) || p.port != port {
 				continue
-			}
-			n.reach("SEM-289")
-			leads, x.port = true, p.port
-			switch {
-			case p.hidden:
-				x.seenAs = reach.SeenAsNode
-			case d.proxied:
-				x.seenAs = reach.SeenAsBalancer
-			default:
-				x.seenAs = reach.SeenAsClient
 			}
 			in = in || p.allowed
 			unknown = unknown || p.stop == reach.Unknown
-			if p.allowed && !(p.hidden && p.node == pod.node && n.needsOwnNode(pod, x.port, fam)) {
+			if p.allowed && !(p.hidden && p.node == pod.node && n.needsOwnNode(pod, port, familyOfAddr(a))) {
 				openly = true
 			}
 		}
@@ -1626,10 +1686,7 @@ func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naive
 			x.unknown = append(x.unknown, a)
 		}
 	}
-	if !leads {
-		return nil
-	}
-	return []naiveExposure{x}
+	return x
 }
 
 // needsOwnNode reports whether policies would keep out the node of the pod, if
@@ -1637,6 +1694,9 @@ func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naive
 func (n *naive) needsOwnNode(pod naiveEnd, port policy.Port, fam reach.Family) bool {
 	node := n.nodeEnd(pod.node)
 	node.addrs, node.node = n.masquerade(pod.node, fam), aNode
+	if port.Protocol == policy.SCTP && n.p.SCTP == reach.SCTPBypasses {
+		return false
+	}
 	return !n.p.NotEnforced && !n.passes(naiveFlow{node, pod, port, fam}, networkingv1.PolicyTypeIngress)
 }
 

@@ -1089,7 +1089,7 @@ func (w *walk) nodesBefore(b *backend, fam Family) {
 	own := int32(-1)
 	if b.end < w.g.first.addr {
 		own = w.g.nodeOf(b.end)
-		by(own, 1, own)
+		by(own, 1, w.mask(own, fam, b.end))
 	}
 	s := w.g.services
 	for _, ng := range s.nodes[fam.index()] {
@@ -1113,12 +1113,16 @@ func (w *walk) nodesBefore(b *backend, fam Family) {
 }
 
 // mask returns the endpoint that the policies of a backend see when a node hides
-// the client. The own node of a backend is that whatever its address.
+// the client. The own node of a backend is that even if its address is not known.
 func (w *walk) mask(node int32, fam Family, backend int32) int32 {
-	if node >= w.g.first.ownNode || w.g.ends[backend].host == w.g.ends[node].host {
+	if node >= w.g.first.ownNode {
 		return node
 	}
-	return w.g.services.masks[fam.index()][node-w.g.first.node]
+	mask := w.g.services.masks[fam.index()][node-w.g.first.node]
+	if mask == w.g.first.unknown && w.g.ends[backend].host == w.g.ends[node].host {
+		return node
+	}
+	return mask
 }
 
 // countClientAddrs counts the addresses of a family by which the client
