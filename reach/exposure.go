@@ -89,6 +89,7 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	index := make(map[exposureKey]int)
 	for _, client := range g.Outside() {
 		results := make(map[int]*clientResult)
+		possible := make(map[Door]flags) // the families of a Service of which that is not known
 		at := func(door Door, port policy.Port) *clientResult {
 			k := exposureKey{door, port}
 			n, ok := index[k]
@@ -103,6 +104,11 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 			return results[n]
 		}
 		g.walkDoors(Connection{From: client, Port: s.Ports[port].Port}, service, port, func(h hop) {
+			if !h.sure {
+				for _, fam := range h.family.each() {
+					possible[h.door] |= fam.flag()
+				}
+			}
 			if h.kind == stopHop {
 				for _, b := range backends {
 					fams := b.fams
@@ -124,7 +130,11 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 			}
 		})
 		for n, r := range results {
-			switch o := r.sum.outcome(); {
+			o := r.sum.outcome()
+			if o.Reachable() && possible[list[n].Door] == hasBoth && r.sum.oneFamily() {
+				o = Unknown // the pod is no backend if the Service has the other
+			}
+			switch {
 			case o.Reachable():
 				list[n].Clients = list[n].Clients.Union(client.Addrs())
 				list[n].OwnNode = list[n].OwnNode || !r.fair

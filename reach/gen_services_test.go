@@ -498,6 +498,11 @@ func genConnection(t *rapid.T, c *policy.Cluster, n *naive) connecting {
 			for _, p := range svc.Spec.Ports {
 				ports = append(ports, rawPort(p, p.Port))
 			}
+			for _, in := range svc.Status.LoadBalancer.Ingress {
+				if in.IP != "" && len(svc.Spec.LoadBalancerSourceRanges) > 0 { // few connections come to the ranges
+					to = append(to, slices.Repeat([]string{in.IP}, 8)...)
+				}
+			}
 		}
 		for _, a := range serviceAddrsOf(c) {
 			to = append(to, a.String(), a.String(), a.String())

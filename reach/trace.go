@@ -276,6 +276,12 @@ func (t *tally) differs() bool {
 	return a != b && a != "" && b != ""
 }
 
+// oneFamily reports whether there are hops over only one of the families that
+// the Service may have.
+func (t *tally) oneFamily() bool {
+	return (t.byFamily[0].outcome() == "") != (t.byFamily[1].outcome() == "")
+}
+
 func (t *tally) outcome() Outcome {
 	sum := t.sure
 	if t.differs() {
