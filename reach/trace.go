@@ -111,9 +111,11 @@ const (
 	ExternalName DoorKind = "ExternalName" // the DNS names another name
 )
 
-// Reaches returns the outcome of c. It does not allocate unless the input lacks
-// something, and its time grows with the number of backends; for a client
-// outside the cluster, with that of nodes that policies tell apart, too.
+// Reaches returns the outcome of c. Its time grows with the number of backends;
+// for a client outside the cluster, with that of nodes that policies tell apart,
+// too. It allocates only where the input lacks something, backends are
+// terminating, or c.To is a workload that has pods of its own or one of several
+// addresses of a node or pod.
 //
 // Reaches panics if an end of c is not of g, or where [Graph.Allows] does.
 func (g *Graph) Reaches(c Connection) Outcome {
