@@ -78,70 +78,42 @@ func (g *Graph) standsFor(id, pod int32) bool {
 // exposuresBy returns the doors of a Service port to a pod.
 func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
-	backends := slices.DeleteFunc(slices.Clone(s.ports[port]), func(b backend) bool { return !g.standsFor(pod, b.end) })
-	var ready flags // the families over which some backend is
+	var ports []policy.Port // of the pod
 	for _, b := range s.ports[port] {
-		if b.ready {
-			ready |= b.fams
+		if g.standsFor(pod, b.end) && !slices.Contains(ports, b.port) {
+			ports = append(ports, b.port)
 		}
 	}
 	var list []Exposure
 	index := make(map[exposureKey]int)
 	for _, client := range g.Outside() {
-		results := make(map[int]*clientResult)
-		possible := make(map[Door]flags) // the families of a Service of which that is not known
-		at := func(door Door, port policy.Port) *clientResult {
-			k := exposureKey{door, port}
-			n, ok := index[k]
-			if !ok {
-				n = len(list)
-				index[k] = n
-				list = append(list, Exposure{Door: door, Pod: Endpoint{g, pod}, Port: port, SeenAs: g.seenBehind(s, door)})
-			}
-			if results[n] == nil {
-				results[n] = new(clientResult)
-			}
-			return results[n]
-		}
+		results := make(map[exposureKey]*clientResult)
 		g.walkDoors(Connection{From: client, Port: s.Ports[port].Port}, service, port, func(h hop) {
-			if !h.sure {
-				for _, fam := range h.family.each() {
-					possible[h.door] |= fam.flag()
+			for _, p := range ports {
+				k := exposureKey{h.door, p}
+				if _, ok := index[k]; !ok {
+					index[k] = len(list)
+					list = append(list, Exposure{Door: h.door, Pod: Endpoint{g, pod}, Port: p, SeenAs: g.seenBehind(s, h.door)})
 				}
-			}
-			if h.kind == stopHop {
-				for _, b := range backends {
-					fams := b.fams
-					if known := s.families(); known != 0 {
-						fams &= known
-					}
-					if h.sure && !h.door.Proxied && h.family != AnyFamily {
-						fams &= h.family.flag()
-					}
-					usable := fams != 0 && (b.ready || fams&^ready != 0 || s.ExternalLocal)
-					if h.concerns(g, pod) && (usable || h.missing.what == missingNode) {
-						at(h.door, b.port).add(g, &h, h.stop)
-					}
+				if !g.leadsTo(&h, pod, p) {
+					continue
 				}
-				return
-			}
-			if g.standsFor(pod, h.backend) {
-				at(h.door, h.port).add(g, &h, g.glance(&h))
+				if results[k] == nil {
+					results[k] = new(clientResult)
+				}
+				results[k].add(g, &h)
 			}
 		})
-		for n, r := range results {
-			o := r.sum.outcome()
-			if o.Reachable() && possible[list[n].Door] == hasBoth && r.sum.oneFamily() {
-				o = Unknown // the pod is no backend if the Service has the other
-			}
-			switch {
-			case o.Reachable():
-				list[n].Clients = list[n].Clients.Union(client.Addrs())
-				list[n].OwnNode = list[n].OwnNode || !r.fair
-			case o == Unknown:
-				list[n].Unknown = list[n].Unknown.Union(client.Addrs())
-				if list[n].Missing == "" {
-					list[n].Missing = cmp.Or(r.missing, "the address family of "+g.serviceName(service))
+		for k, r := range results {
+			x := &list[index[k]]
+			switch a, b := r.sum[0].outcome(), r.sum[1].outcome(); {
+			case a.Reachable() && b.Reachable():
+				x.Clients = x.Clients.Union(client.Addrs())
+				x.OwnNode = x.OwnNode || !r.fair[0] || !r.fair[1]
+			case a.Reachable() || b.Reachable() || a == Unknown || b == Unknown:
+				x.Unknown = x.Unknown.Union(client.Addrs())
+				if x.Missing == "" {
+					x.Missing = cmp.Or(r.missing, g.familyOfService(service))
 				}
 			}
 		}
@@ -157,28 +129,31 @@ type exposureKey struct {
 // A clientResult tells what became of the ways of a client through a door.
 type clientResult struct {
 	sum     tally
-	fair    bool // some get in not only by the own node of the pod
+	fair    [2]bool // by world: some get in not only by the own node of the pod
 	missing string
 }
 
-func (r *clientResult) add(g *Graph, h *hop, result Outcome) {
+func (r *clientResult) add(g *Graph, h *hop) {
+	result := g.glance(h)
 	r.sum.add(h, result)
-	r.fair = r.fair || result == All && !g.onlyByOwnNode(h)
 	if result == Unknown && r.missing == "" {
 		r.missing = g.missing(h)
 	}
+	if result != All || g.onlyByOwnNode(h) {
+		return
+	}
+	for f, fam := range families {
+		r.fair[f] = r.fair[f] || h.worlds&fam.flag() != 0
+	}
 }
 
-// concerns reports whether a way that ends before any backend could have led to
-// a pod.
-func (h *hop) concerns(g *Graph, pod int32) bool {
-	switch h.missing.what {
-	case missingNode:
-		return g.standsFor(pod, h.missing.id)
-	case missingOwner:
-		return false
+// leadsTo reports whether a way leads to a port of a pod, or would if it were
+// known that the pod is local.
+func (g *Graph) leadsTo(h *hop, pod int32, port policy.Port) bool {
+	if h.kind == stopHop {
+		return h.stop == Unknown && h.missing.what == missingNode && g.standsFor(pod, h.missing.id)
 	}
-	return h.stop == Unknown || h.stop == OutsideSourceRanges || !h.sure
+	return h.port == port && g.standsFor(pod, h.backend)
 }
 
 // seenBehind tells whom the policies of the backends of s see in place of a

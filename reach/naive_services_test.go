@@ -21,6 +21,7 @@ import (
 type naiveTrace struct {
 	outcome reach.Outcome
 	paths   []naivePath
+	differs bool // by world, see eachWorld
 }
 
 // A naivePath is one way to one backend, over one family, and if the connection
@@ -72,25 +73,60 @@ func (n *naive) trace(from, to string, port policy.Port, fam reach.Family, balan
 	if fam == reach.AnyFamily {
 		q.fams = []reach.Family{reach.IPv4, reach.IPv6}
 	}
-	var paths []naivePath
-	addr, err := netip.ParseAddr(to)
-	ns, name, isService := n.serviceCalled(to)
-	switch {
-	case n.when(q.client.dead, "SEM-222"):
-		paths = []naivePath{{stop: reach.Gone}}
-	case err == nil:
-		paths = n.toAddr(q, addr.Unmap())
-	case isService:
-		paths = n.toService(q, n.service(ns, name), nil)
-	case strings.ContainsAny(to, ":/"):
-		paths = n.toNamed(q, n.end(to))
-	default:
+	return n.inBothWorlds(func() []naivePath {
+		addr, err := netip.ParseAddr(to)
+		ns, name, isService := n.serviceCalled(to)
+		switch {
+		case n.when(q.client.dead, "SEM-222"):
+			return []naivePath{{stop: reach.Gone}}
+		case err == nil:
+			return n.toAddr(q, addr.Unmap())
+		case isService:
+			return n.toService(q, n.service(ns, name), nil)
+		case strings.ContainsAny(to, ":/"):
+			return n.toNamed(q, n.end(to))
+		}
 		n.reach("SEM-290")
+		var paths []naivePath
 		for _, a := range n.hosts(to) {
 			paths = append(paths, n.toAddr(q, a)...)
 		}
+		return paths
+	})
+}
+
+// eachWorld calls do once for each family that Services have if nothing tells
+// theirs, or only once if that makes no difference (SEM-275).
+func (n *naive) eachWorld(do func()) {
+	n.family, n.guessed = reach.IPv4, false
+	do()
+	if n.guessed {
+		n.family = reach.IPv6
+		do()
 	}
-	return naiveTrace{n.summary(paths), paths}
+}
+
+// inBothWorlds sums up the paths of each world. What is not the same in both is
+// unknown, but for that some path is allowed (SEM-275).
+func (n *naive) inBothWorlds(follow func() []naivePath) naiveTrace {
+	var t naiveTrace
+	n.eachWorld(func() {
+		paths := follow()
+		switch o := n.summary(paths); {
+		case t.outcome == "" || o == t.outcome:
+			t.outcome = o
+		case o.Reachable() && t.outcome.Reachable():
+			t.outcome = reach.Some
+		default:
+			t.outcome, t.differs = reach.Unknown, true
+		}
+		for _, p := range paths {
+			if !slices.ContainsFunc(t.paths, func(o naivePath) bool { return fmt.Sprintf("%#v", o) == fmt.Sprintf("%#v", p) }) || !n.guessed {
+				t.paths = append(t.paths, p)
+			}
+		}
+	})
+	return t
 }
 
 // names reports whether to is something that trace can follow.
@@ -306,7 +342,7 @@ func (n *naive) toService(q naiveAsk, svc *corev1.Service, aliases []*corev1.Ser
 	case svc.Spec.Type == corev1.ServiceTypeExternalName:
 		return n.toAlias(q, svc, aliases)
 	case isHeadless(svc):
-		return n.perFamily(q.client, svc, nil, func(of []reach.Family) []naivePath { return n.headless(q, svc, of) })
+		return n.headless(q, svc, n.families(q.client, svc, nil))
 	}
 	sp := n.listed(svc, q.port)
 	clusterIP := naiveDoor{kind: reach.ClusterIP, svc: svc, port: sp}
@@ -320,24 +356,10 @@ func (n *naive) toService(q naiveAsk, svc *corev1.Service, aliases []*corev1.Ser
 		doors = n.doors(svc, sp)
 	}
 	var paths []naivePath
-	var open []naiveDoor // to whatever family the Service has
 	for _, d := range doors {
-		if d.addr.IsValid() && !d.proxied {
-			paths = append(paths, n.through(q, d)...)
-		} else {
-			open = append(open, d)
-		}
+		paths = append(paths, n.through(q, d)...)
 	}
-	if len(open) == 0 {
-		return paths
-	}
-	return append(paths, n.perFamily(q.client, svc, sp, func(of []reach.Family) []naivePath {
-		var paths []naivePath
-		for _, d := range open {
-			paths = append(paths, n.throughOver(q, d, of)...)
-		}
-		return paths
-	})...)
+	return paths
 }
 
 // doors returns those of a port that lead outside (SEM-285).
@@ -438,17 +460,16 @@ func (n *naive) listed(svc *corev1.Service, port policy.Port) *corev1.ServicePor
 	return nil
 }
 
-// perFamily: of a Service whose one family is not known, the answer is unknown
-// unless it is the same for all that are possible (SEM-275).
-func (n *naive) perFamily(client naiveEnd, svc *corev1.Service, sp *corev1.ServicePort, follow func([]reach.Family) []naivePath) []naivePath {
+// families returns those of a Service in this world (SEM-275).
+func (n *naive) families(client naiveEnd, svc *corev1.Service, sp *corev1.ServicePort) []reach.Family {
 	if fams := n.familiesOf(svc); len(fams) > 0 {
-		return follow(fams)
+		return fams
 	}
-	possible := n.possibleFamilies(client, svc, sp)
-	if len(possible) == 1 {
-		return follow(possible)
+	if possible := n.possibleFamilies(client, svc, sp); len(possible) == 1 {
+		return possible
 	}
-	return n.ifEqual(follow([]reach.Family{reach.IPv4}), follow([]reach.Family{reach.IPv6}))
+	n.guessed = true
+	return []reach.Family{n.family}
 }
 
 // possibleFamilies returns those of which backends have known addresses, or if
@@ -482,25 +503,6 @@ func (n *naive) possibleFamilies(client naiveEnd, svc *corev1.Service, sp *corev
 		}
 	}
 	return []reach.Family{reach.IPv4, reach.IPv6}
-}
-
-// ifEqual returns the paths of both if a and b come to the same, and otherwise
-// that all which are judged are unknown.
-func (n *naive) ifEqual(a, b []naivePath) []naivePath {
-	both := slices.Concat(a, b)
-	if n.summary(a) == n.summary(b) {
-		return both
-	}
-	unknown := false
-	for i := range both {
-		if both[i].stop == "" {
-			both[i].stop, both[i].allowed, unknown = reach.Unknown, false, true
-		}
-	}
-	if !unknown {
-		both = append(both, naivePath{stop: reach.Unknown})
-	}
-	return both
 }
 
 // familiesOf: a policy of two families means both, unless there is a list of
@@ -571,7 +573,7 @@ func (n *naive) toAlias(q naiveAsk, svc *corev1.Service, aliases []*corev1.Servi
 		p.backend, p.port, p.allowed = anyone, q.port, true
 		for _, a := range n.anyOutside(fam) {
 			if !n.direct(q.client, n.end(a.String()), q.port, []reach.Family{fam}).allowed {
-				return d.stopped(fam, reach.Unknown)
+				return d.stopped(fam, reach.Unknown) // and it may have addresses of this family only
 			}
 		}
 		paths = append(paths, p)
@@ -1008,13 +1010,13 @@ type naiveDoor struct {
 	of      []reach.Family // of the Service
 }
 
-// through follows a connection through a door. One with an address works only
-// if the Service has its family.
+// through follows a connection through a door. A Service of which nothing tells
+// the family has that of the address of the door.
 func (n *naive) through(q naiveAsk, d naiveDoor) []naivePath {
 	if len(n.familiesOf(d.svc)) == 0 && d.addr.IsValid() && !d.proxied {
 		return n.throughOver(q, d, []reach.Family{familyOfAddr(d.addr)})
 	}
-	return n.perFamily(q.client, d.svc, d.port, func(of []reach.Family) []naivePath { return n.throughOver(q, d, of) })
+	return n.throughOver(q, d, n.families(q.client, d.svc, d.port))
 }
 
 // throughOver is through for a Service of the families of.
@@ -1037,7 +1039,7 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 			d.node != nil && !n.speaks(*d.node, fam):
 			n.reach("SEM-275")
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
-		case n.when(!n.speaks(q.client, fam) && !n.holdsSome(q.client, d.node != nil && d.node.node != q.client.node, n.usable(n.backends(d.svc, d.port, fam))), "SEM-128"):
+		case n.when(!n.speaks(q.client, fam) && !n.holdsSome(q.client, d.node != nil && d.node.node != q.client.node, n.backends(d.svc, d.port, fam)), "SEM-128"):
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 		case d.kind == reach.LoadBalancer && n.inRanges(d.svc, q.client, fam) == refused:
 			n.reach("SEM-273")
@@ -1065,10 +1067,13 @@ func (n *naive) throughOver(q naiveAsk, d naiveDoor, of []reach.Family) []naiveP
 }
 
 // holdsSome reports whether the client is the node of some of the backends,
-// which it reaches over any family (SEM-203).
-func (n *naive) holdsSome(client naiveEnd, away bool, usable []naiveBackend) bool {
-	own := func(b naiveBackend) bool { return b.end.node == client.node || mayBeItsOwn(client, b.end) }
-	return client.isNode && !client.at && !away && n.when(slices.ContainsFunc(usable, own), "SEM-203")
+// which it reaches over any family (SEM-203). One that terminates can be the
+// only local one.
+func (n *naive) holdsSome(client naiveEnd, away bool, found []naiveBackend) bool {
+	own := func(b naiveBackend) bool {
+		return (b.ready || b.last) && (b.end.node == client.node || mayBeItsOwn(client, b.end))
+	}
+	return client.isNode && !client.at && !away && n.when(slices.ContainsFunc(found, own), "SEM-203")
 }
 
 // newPath returns a path that begins at d.
@@ -1091,18 +1096,18 @@ func (n *naive) proxied(q naiveAsk, d naiveDoor) []naivePath {
 		return d.stopped(reach.AnyFamily, why)
 	}
 	var paths []naivePath
-	var left []reach.Family
+	var held, others []reach.Family // by which the client comes to the balancer
 	for _, fam := range q.fams {
 		switch {
 		case d.addr.IsValid() && familyOfAddr(d.addr) != fam, !n.speaks(q.client, fam):
 			paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 		case n.when(n.inRanges(d.svc, q.client, fam) != admitted, "SEM-273"):
-			paths = append(paths, d.stopped(fam, reach.Unknown)...)
+			others = append(others, fam)
 		default:
-			left = append(left, fam)
+			held = append(held, fam)
 		}
 	}
-	if len(left) == 0 {
+	if len(held)+len(others) == 0 {
 		return paths
 	}
 	for _, fam := range d.of {
@@ -1110,7 +1115,17 @@ func (n *naive) proxied(q naiveAsk, d naiveDoor) []naivePath {
 			paths = append(paths, d.stopped(fam, reach.NoEndpoints)...)
 			continue
 		}
-		paths = append(paths, n.beyond(q, d, fam, left[0])...)
+		if len(held) > 0 {
+			paths = append(paths, n.beyond(q, d, fam, held[0])...)
+		}
+		if len(others) > 0 {
+			for _, p := range n.beyond(q, d, fam, others[0]) {
+				if p.allowed { // but the balancer may keep it out
+					p.allowed, p.stop = false, reach.Unknown
+				}
+				paths = append(paths, p)
+			}
+		}
 	}
 	return paths
 }
@@ -1602,55 +1617,24 @@ func (n *naive) exposures(pod string, sample []netip.Addr) []naiveExposure {
 
 // exposure is that of one door, or none if it does not lead to the pod.
 func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naiveExposure {
-	var ports []policy.Port // of the pod, at the door
-	add := func(port policy.Port) {
-		if !slices.Contains(ports, port) {
-			ports = append(ports, port)
-		}
-	}
-	ways := map[netip.Addr][]naivePath{}
-	for _, a := range sample {
-		fam := familyOfAddr(a)
-		q := naiveAsk{client: n.end(a.String()), port: rawPort(*d.port, d.port.Port), fams: []reach.Family{fam}}
-		ways[a] = n.through(q, d)
-		for _, p := range ways[a] {
-			switch {
-			case p.backend == textOfEnd(pod):
-				add(p.port)
-			case p.backend == "" && (p.stop == reach.OutsideSourceRanges || p.stop == reach.Unknown): // it could have led there
-				for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
-					of := n.familiesOf(d.svc)
-					if len(of) > 0 && (!slices.Contains(of, fam) || p.fam != reach.AnyFamily && fam != p.fam && !d.proxied) {
-						continue
-					}
-					found := n.backends(d.svc, d.port, fam)
-					if p.perhaps == nil && d.svc.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
-						found = n.usable(found)
-					}
-					for _, b := range found {
-						if b.end.id == pod.id && (b.ready || b.last) && p.couldBe(pod) {
-							add(b.port)
-						}
-					}
-				}
+	var ports []policy.Port // of the pod, behind the door
+	for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
+		for _, b := range n.backends(d.svc, d.port, fam) {
+			if b.end.id == pod.id && (b.ready || b.last) && !slices.Contains(ports, b.port) {
+				ports = append(ports, b.port)
 			}
 		}
 	}
 	var all []naiveExposure
 	for _, port := range ports {
 		n.reach("SEM-289")
-		all = append(all, n.exposureAt(d, pod, port, sample, ways))
+		all = append(all, n.exposureAt(d, pod, port, sample))
 	}
 	return all
 }
 
-// couldBe reports whether a path that is unknown may lead to a pod.
-func (p naivePath) couldBe(pod naiveEnd) bool {
-	return p.perhaps == nil || slices.Contains(p.perhaps, textOfEnd(pod))
-}
-
 // exposureAt is that of one port of the pod.
-func (n *naive) exposureAt(d naiveDoor, pod naiveEnd, port policy.Port, sample []netip.Addr, ways map[netip.Addr][]naivePath) naiveExposure {
+func (n *naive) exposureAt(d naiveDoor, pod naiveEnd, port policy.Port, sample []netip.Addr) naiveExposure {
 	x := naiveExposure{service: rawNamespace(d.svc.ObjectMeta) + "/" + d.svc.Name, kind: d.kind, addr: d.addr, proxied: d.proxied, port: port}
 	x.at = rawPort(*d.port, d.port.Port)
 	if d.kind == reach.NodePort {
@@ -1666,23 +1650,28 @@ func (n *naive) exposureAt(d naiveDoor, pod naiveEnd, port policy.Port, sample [
 		x.seenAs = reach.SeenAsClient
 	}
 	for _, a := range sample {
-		var in, unknown, openly bool
-		for _, p := range ways[a] {
-			unknown = unknown || p.backend == "" && p.stop == reach.Unknown && p.couldBe(pod)
-			if p.backend != textOfEnd(pod) || p.port != port {
-				continue
+		q := naiveAsk{client: n.end(a.String()), port: rawPort(*d.port, d.port.Port), fams: []reach.Family{familyOfAddr(a)}}
+		inAll, inSome, openlyInAll := true, false, true
+		n.eachWorld(func() {
+			var in, unknown, openly bool
+			for _, p := range n.through(q, d) {
+				unknown = unknown || p.stop == reach.Unknown && slices.Contains(p.perhaps, textOfEnd(pod))
+				if p.backend != textOfEnd(pod) || p.port != port {
+					continue
+				}
+				in = in || p.allowed
+				unknown = unknown || p.stop == reach.Unknown
+				if p.allowed && !(p.hidden && p.node == pod.node && n.needsOwnNode(pod, port, p.fam)) {
+					openly = true
+				}
 			}
-			in = in || p.allowed
-			unknown = unknown || p.stop == reach.Unknown
-			if p.allowed && !(p.hidden && p.node == pod.node && n.needsOwnNode(pod, port, familyOfAddr(a))) {
-				openly = true
-			}
-		}
+			inAll, inSome, openlyInAll = inAll && in, inSome || in || unknown, openlyInAll && openly
+		})
 		switch {
-		case in:
+		case inAll:
 			x.in = append(x.in, a)
-			x.ownNode = x.ownNode || !openly
-		case unknown:
+			x.ownNode = x.ownNode || !openlyInAll
+		case inSome:
 			x.unknown = append(x.unknown, a)
 		}
 	}
@@ -1807,8 +1796,8 @@ func (n *naive) forwarded(controller naiveEnd, svc *corev1.Service, sp *corev1.S
 	if svc.Spec.Type == corev1.ServiceTypeExternalName {
 		return n.summary(n.toAlias(q, svc, nil))
 	}
-	return n.summary(n.perFamily(q.client, svc, sp, func(of []reach.Family) []naivePath {
-		d := naiveDoor{svc: svc, port: sp, of: of}
+	return n.inBothWorlds(func() []naivePath {
+		d := naiveDoor{svc: svc, port: sp, of: n.families(q.client, svc, sp)}
 		if why, stops := n.withoutBackends(d, n.usable); stops {
 			return d.stopped(reach.AnyFamily, why)
 		}
@@ -1816,7 +1805,7 @@ func (n *naive) forwarded(controller naiveEnd, svc *corev1.Service, sp *corev1.S
 		for _, fam := range q.fams {
 			found := n.usable(n.withReplicas(controller, n.backends(svc, sp, fam)))
 			switch {
-			case !slices.Contains(of, fam), !n.speaks(controller, fam) && !n.holdsSome(controller, false, found):
+			case !slices.Contains(d.of, fam), !n.speaks(controller, fam) && !n.holdsSome(controller, false, found):
 				paths = append(paths, d.stopped(fam, reach.NoFamily)...)
 				continue
 			case len(found) == 0:
@@ -1827,5 +1816,5 @@ func (n *naive) forwarded(controller naiveEnd, svc *corev1.Service, sp *corev1.S
 			}
 		}
 		return paths
-	}))
+	}).outcome
 }

@@ -27,6 +27,9 @@ type naive struct {
 	p     reach.Profile
 	known []naiveEnd // everything that can be named without an address
 	notes []string   // rules in the order in which they showed; nil takes no notes
+
+	family  reach.Family // that Services have in this world if nothing tells it
+	guessed bool         // it made a difference
 }
 
 // A naiveEnd is an end of a flow.

@@ -40,7 +40,7 @@ func (s *sample) check(t *testing.T) {
 	t.Helper()
 	t.Logf("%d allowed, %d denied", s.allowed, s.denied)
 	total := s.allowed + s.denied
-	if s.allowed < total/10 || s.denied < total/10 {
+	if total < 100 || s.allowed < total/50 || s.denied < total/50 {
 		t.Errorf("the sample is one-sided: %d allowed, %d denied", s.allowed, s.denied)
 	}
 }

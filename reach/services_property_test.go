@@ -68,6 +68,9 @@ func checkTrace(t *rapid.T, seen outcomeSample) {
 		if o := sumOf(got.Paths); o != got.Outcome {
 			t.Fatalf("%+v: the paths come to %s, not %s\n%v", q, o, got.Outcome, got)
 		}
+		if want.differs {
+			continue // the paths of both worlds are unknown, each in its own way
+		}
 		if err := samePaths(g, n, q, want, got); err != nil {
 			t.Fatalf("%+v, profile %+v: %v\n%v\n%v", q, p, err, listOfPaths(want), got)
 		}
@@ -205,10 +208,6 @@ func samePaths(g *reach.Graph, n *naive, q connecting, naive naiveTrace, trace r
 		if got[k] == nil {
 			return fmt.Errorf("Trace lacks %+v", k)
 		}
-	}
-	byFamily := func(p reach.Path) bool { return strings.HasPrefix(p.Missing, "the address family of ") }
-	if wantStops[pathKey{stop: reach.Unknown}] || slices.ContainsFunc(trace.Paths, byFamily) {
-		return nil // it depends on the family, which Trace says of every way, and the naive evaluator once
 	}
 	if a, b := reasons(wantStops), reasons(gotStops); !slices.Equal(a, b) {
 		return fmt.Errorf("the naive ways end for\n%s\nand those of Trace for\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
@@ -514,18 +513,6 @@ func TestPropertyExposures(t *testing.T) {
 					port: x.Port, proxied: x.Door.Proxied}.key()
 				got[key] = x
 			}
-			for key, x := range got {
-				// That it leads to the pod shows by those whom it lets in, or may.
-				open := func(a netip.Addr) bool { return x.Clients.Contains(a) || x.Unknown.Contains(a) }
-				if _, ok := want[key]; !ok && !slices.ContainsFunc(sample, open) {
-					delete(got, key)
-				}
-			}
-			for key, x := range want {
-				if _, ok := got[key]; !ok && len(x.in)+len(x.unknown) == 0 {
-					delete(want, key)
-				}
-			}
 			if a, b := slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)); !slices.Equal(a, b) {
 				t.Fatalf("%s: naive has the doors\n%s\nand Exposures\n%s", e.id, strings.Join(a, "\n"), strings.Join(b, "\n"))
 			}
@@ -556,7 +543,7 @@ func TestPropertyExposures(t *testing.T) {
 // of the naive evaluator.
 func TestPropertyDNS(t *testing.T) {
 	var seen sample
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		c, p := genServiceCluster(t), genServiceProfile(t)
 		g, n := compile(t, p, c), newNaive(c, p)
 		want := n.dnsServers()
@@ -586,6 +573,12 @@ func TestPropertyDNS(t *testing.T) {
 			if err != nil || dns.Resolves() != resolves {
 				t.Fatalf("%s: resolves %v, naive %v, %v", from, dns, resolves, err)
 			}
+		}
+	}
+	// Few of the clusters have servers.
+	rapid.Check(t, func(t *rapid.T) {
+		for range 5 {
+			check(t)
 		}
 	})
 	seen.check(t)

@@ -136,19 +136,20 @@ func (g *Graph) Trace(c Connection) Trace {
 func (g *Graph) trace(c Connection, walk func(*Profile, func(hop))) Trace {
 	t := Trace{Connection: c}
 	var sum tally
-	unsure := make(map[int]int32) // paths over a family that the Service may not have
+	var open []int // the paths that are there in one world only
+	var of []int32 // the Service of each
 	walk(&g.profile, func(h hop) {
 		path, result := g.path(&h)
 		sum.add(&h, result)
-		if !h.sure && result != Unknown && result != NoFamily {
-			unsure[len(t.Paths)] = h.service
+		if h.worlds != hasBoth && result != Unknown && result != NoFamily {
+			open, of = append(open, len(t.Paths)), append(of, h.service)
 		}
 		t.Paths = append(t.Paths, path)
 	})
 	t.Outcome = sum.outcome()
 	if sum.differs() {
-		for i, service := range unsure {
-			t.Paths[i].Stop, t.Paths[i].Missing = Unknown, "the address family of "+g.serviceName(service)
+		for n, i := range open {
+			t.Paths[i].Stop, t.Paths[i].Missing = Unknown, g.familyOfService(of[n])
 		}
 	}
 	t.Paths = slices.CompactFunc(t.Paths, func(a, b Path) bool {
@@ -213,11 +214,10 @@ func (c *Connection) mustBeOf(g *Graph) {
 	}
 }
 
-// A tally counts the results of hops.
-type tally struct {
-	sure     counts
-	byFamily [2]counts // of a Service of which the family is not known
-}
+// A tally counts the results of hops, by world. In one world the Services of
+// which the input does not tell the family have IPv4, in the other they have
+// IPv6.
+type tally [2]counts
 
 type counts struct {
 	allowed, denied, unknown int
@@ -229,14 +229,10 @@ var stopOrder = [...]Outcome{Unknown, OutsideSourceRanges, NoLocalEndpoints, NoE
 
 // add counts a hop with its result: All, None, or why it ends.
 func (t *tally) add(h *hop, result Outcome) {
-	switch {
-	case h.sure:
-		t.sure.add(result)
-	case h.family == AnyFamily:
-		t.byFamily[0].add(result)
-		t.byFamily[1].add(result)
-	default:
-		t.byFamily[h.family.index()].add(result)
+	for f, fam := range families {
+		if h.worlds&fam.flag() != 0 {
+			t[f].add(result)
+		}
 	}
 }
 
@@ -272,39 +268,38 @@ func (c *counts) outcome() Outcome {
 	return ""
 }
 
-// differs reports whether it matters which family the Service has.
-func (t *tally) differs() bool {
-	a, b := t.byFamily[0].outcome(), t.byFamily[1].outcome()
-	return a != b && a != "" && b != ""
-}
-
-// oneFamily reports whether there are hops over only one of the families that
-// the Service may have.
-func (t *tally) oneFamily() bool {
-	return (t.byFamily[0].outcome() == "") != (t.byFamily[1].outcome() == "")
-}
-
+// outcome returns that of both worlds, or what is true in both.
 func (t *tally) outcome() Outcome {
-	sum := t.sure
-	if t.differs() {
-		sum.unknown++
-	} else {
-		for i := range t.byFamily {
-			c := &t.byFamily[i]
-			sum.allowed += c.allowed
-			sum.denied += c.denied
-			sum.unknown += c.unknown
-			for j := range c.stops {
-				sum.stops[j] = sum.stops[j] || c.stops[j]
-			}
-		}
+	switch a, b := t[0].outcome(), t[1].outcome(); {
+	case a == b:
+		return a
+	case a.Reachable() && b.Reachable():
+		return Some
 	}
-	return sum.outcome()
+	return Unknown
 }
+
+// differs reports whether the outcome is only unknown because of the worlds.
+func (t *tally) differs() bool {
+	return t.outcome() == Unknown && (t[0].outcome() != Unknown || t[1].outcome() != Unknown)
+}
+
+// familyOfService names what is missing where the worlds differ.
+func (g *Graph) familyOfService(i int32) string { return "the address family of " + g.serviceName(i) }
 
 // glance judges a hop by the rows, as Allows does. It goes on to the policies
 // only where the answer may depend on an address that is not known.
-func (g *Graph) glance(h *hop) Outcome {
+func (g *Graph) glance(h *hop) Outcome { return h.doubt(g.glanceSure(h)) }
+
+// doubt returns the result of a hop that has one if it is not doubtful.
+func (h *hop) doubt(result Outcome) Outcome {
+	if h.doubtful && result == All {
+		return Unknown
+	}
+	return result
+}
+
+func (g *Graph) glanceSure(h *hop) Outcome {
 	switch h.kind {
 	case stopHop:
 		return h.stop
@@ -410,6 +405,11 @@ func (g *Graph) addressless(id int32) bool {
 // judgeHop judges a hop by the policies, as a plugin with the given profile
 // would, and returns All, None, Unknown or why it ends.
 func (g *Graph) judgeHop(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
+	v, result := g.judgeSure(p, h, reasons)
+	return v, h.doubt(result)
+}
+
+func (g *Graph) judgeSure(p *Profile, h *hop, reasons bool) (Verdict, Outcome) {
 	egress, ingress := g.flows(h)
 	result := func(allowed bool) Outcome {
 		if allowed {

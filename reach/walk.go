@@ -19,8 +19,8 @@ type hop struct {
 	kind    hopKind
 	door    Door
 	family  Family
-	sure    bool  // the Service has the family; else it has this one or the other
-	service int32 // which one that is, unless sure
+	worlds  flags // see tally
+	service int32 // of which the family is not known, unless worlds is hasBoth
 
 	node  int32 // the node that translates, -1 if that is of no importance
 	nodes int32 // how many nodes it stands for
@@ -42,8 +42,9 @@ type hop struct {
 
 	self bool // of a template: the client has been its own backend
 
-	stop    Outcome
-	missing missing
+	stop     Outcome
+	missing  missing
+	doubtful bool // it may end before the backend, for want of what is missing
 }
 
 type hopKind uint8
@@ -150,7 +151,7 @@ func (g *Graph) newWalk(p *Profile, c Connection, yield func(hop)) walk {
 		w.isNode = true
 	}
 	w.entry = hasBoth
-	w.hop = hop{client: c.From.id, node: -1, outPort: c.Port, port: c.Port, sure: true}
+	w.hop = hop{client: c.From.id, node: -1, outPort: c.Port, port: c.Port, worlds: hasBoth}
 	return w
 }
 
@@ -373,7 +374,10 @@ func (w *walk) follow(i int32) {
 			continue
 		}
 		h := w.hop
-		h.kind, h.family, h.sure, h.service = translatedHop, fam, false, i
+		h.kind, h.family, h.service = translatedHop, fam, i
+		if client == hasBoth {
+			h.worlds = fam.flag()
+		}
 		h.outTo, h.anyDestination = w.g.first.unknown+1, true
 		h.source, h.backend = h.client, h.outTo
 		h.missing = missing{what: missingHost, text: s.Alias}
@@ -457,39 +461,50 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		return
 	}
 	known := s.families()
-	w.hop.service = i
-	w.hop.sure = known != 0 || fams != hasBoth
-	if known != 0 {
-		fams &= known
-	}
-	client, done := w.clientFamilies()&w.entry, false
+	client := w.clientFamilies() & w.entry
 	if w.hop.outFamily != AnyFamily {
 		client = hasBoth // it is not the client that connects to the Service
 	}
-	if !w.hop.sure {
-		known := w.knownFamilies(backends)
-		fams = cmp.Or(known, w.g.services.families, w.g.ends[w.c.From.id].flags&hasBoth)
-		w.alike = known == 0 && fams&client == hasBoth && w.hop.outFamily == AnyFamily
+	open := false // in either world it has another one
+	switch {
+	case known != 0:
+		fams &= known
+	case fams == hasBoth:
+		fams = w.possibleFamilies(backends)
+		open = fams == hasBoth
+		w.alike = open && client == hasBoth && w.hop.outFamily == AnyFamily && w.knownFamilies(backends) == 0
 	}
+	w.hop.service = i
+	done := false
 	for _, fam := range families {
 		if fams&fam.flag() == 0 {
 			continue
 		}
+		if open {
+			w.hop.worlds, done = fam.flag(), false
+		}
 		w.hop.family, w.hop.self = fam, false
 		w.ownOnly = client&fam.flag() == 0
-		switch {
-		case !w.ownOnly, w.entry&fam.flag() != 0 && w.reachesOwn(backends, fam):
+		if !w.ownOnly || w.entry&fam.flag() != 0 && w.reachesOwn(backends, fam) {
 			done = true
 			do(fam)
-		case !w.hop.sure:
+		}
+		if open && !done {
 			w.stop(NoFamily, missing{})
 		}
 	}
 	w.hop.family = AnyFamily
-	if w.hop.sure && !done {
+	if !open && !done {
 		w.stop(NoFamily, missing{})
 	}
-	w.hop.sure, w.ownOnly, w.alike = true, false, false
+	w.hop.worlds, w.ownOnly, w.alike = hasBoth, false, false
+}
+
+// possibleFamilies returns those of which a Service has one, if the input does
+// not tell which: of the backends, else of anything in the input, else of the
+// client, as far as their addresses are known.
+func (w *walk) possibleFamilies(backends []backend) flags {
+	return cmp.Or(w.knownFamilies(backends), w.g.services.families, w.g.ends[w.c.From.id].flags&hasBoth)
 }
 
 // reachesOwn reports whether the client is a node and may reach some backend over
@@ -703,7 +718,8 @@ func (w *walk) filter(i int32, fam Family) bool {
 }
 
 // proxied goes to the address of a load balancer that connects to the cluster by
-// itself, over whatever family. The side of the client ends there.
+// itself, over whatever family. The side of the client ends there. The balancer
+// may heed the source ranges or not.
 func (w *walk) proxied(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
 	if len(s.ports[port]) == 0 {
@@ -715,17 +731,21 @@ func (w *walk) proxied(i, port int32, fams flags) {
 		w.stop(NoFamily, missing{})
 		return
 	}
+	var held flags
 	for f, fam := range families {
-		if fams&fam.flag() == 0 || !s.restricts(f) {
-			continue
-		}
-		if in, out := w.countClientAddrs(s.SourceRanges[f], fam); in == 0 || out > 0 {
-			fams &^= fam.flag()
-			w.hop.family = fam
-			w.stop(Unknown, missing{what: missingFilter, id: i})
-			w.hop.family = AnyFamily
+		if in, out := w.countClientAddrs(s.SourceRanges[f], fam); !s.restricts(f) || in > 0 && out == 0 {
+			held |= fams & fam.flag()
 		}
 	}
+	w.fromProxy(i, port, held)
+	w.hop.doubtful, w.hop.missing = true, missing{what: missingFilter, id: i}
+	w.fromProxy(i, port, fams&^held)
+	w.hop.doubtful, w.hop.missing = false, missing{}
+}
+
+// fromProxy goes on from a balancer to which the client connects over one of
+// the families fams.
+func (w *walk) fromProxy(i, port int32, fams flags) {
 	if fams == 0 {
 		return
 	}
@@ -737,6 +757,7 @@ func (w *walk) proxied(i, port int32, fams flags) {
 	if a := w.hop.door.Addr; a.IsValid() {
 		w.hop.outTo = w.g.first.addr + w.g.outsideIndex(a)
 	}
+	s := &w.g.services.list[i]
 	backends, byNode := s.ports[port], s.HasNodePort(int(port))
 	w.families(i, backends, hasBoth, func(fam Family) {
 		next := func(b *backend) { w.fromBalancer(b, fam, byNode && w.snat(!s.ExternalLocal)) }
@@ -764,7 +785,7 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 	switch {
 	case h.source < 0:
 		h.source = w.g.first.unknown + 1
-		h.anySource, h.missing = true, missing{what: missingBalancer}
+		h.anySource, h.missing = true, cmp.Or(h.missing, missing{what: missingBalancer})
 		h.node, h.nodes = -1, 0
 		w.emit(&h)
 	case hides && h.node >= 0: // a local one
@@ -1036,13 +1057,13 @@ func (w *walk) emit(h *hop) {
 		same := true
 		for _, id := range [...]int32{h.client, h.outTo, h.source, h.backend} {
 			e := &w.g.ends[id]
-			same = same && e.flags&hasBoth == hasBoth && e.flags&isSplit == 0
+			same = same && e.flags&hasBoth == hasBoth && e.flags&isSplit == 0 && !w.g.addressless(id)
 		}
 		if same && h.family == IPv6 {
 			return
 		}
 		if same {
-			h.family = AnyFamily
+			h.family, h.worlds = AnyFamily, hasBoth
 		}
 	}
 	w.send(h)
