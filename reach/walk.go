@@ -40,8 +40,6 @@ type hop struct {
 	// anyDestination: outTo likewise, and there is no backend to be judged.
 	anySource, anyDestination bool
 
-	self bool // of a template: the client has been its own backend
-
 	stop     Outcome
 	missing  missing
 	doubtful bool // it may end before the backend, for want of what is missing
@@ -92,14 +90,15 @@ type walk struct {
 	outside  bool // the client is no endpoint of the cluster
 	isNode   bool // the client is a node or counts as one
 	host     int32
-	entry    flags // the families of what it connects to first
-	alike    bool  // both families are possible, and the backends are the same over both
-	ownOnly  bool  // over this family, it reaches only what is on its own node
-	localTo  bool  // only backends on the host of the client count
-	filtered bool  // the door is a balancer address, which source ranges protect
-	aliases  int   // followed so far
-	alias    Door  // the last of them
-	hop      hop   // the next one, as far as it is known
+	entry    flags         // the families of what it connects to first
+	alike    bool          // both families are possible, and the backends are the same over both
+	ownOnly  bool          // over this family, it reaches only what is on its own node
+	localTo  bool          // only backends on the host of the client count
+	filtered bool          // the door is a balancer address, which source ranges protect
+	aliases  int           // followed so far
+	alias    Door          // the last of them
+	selves   []policy.Port // at which the client has been its own backend
+	hop      hop           // the next one, as far as it is known
 }
 
 // walk calls yield with every hop of c under a profile, in a fixed order.
@@ -483,7 +482,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		if open {
 			w.hop.worlds, done = fam.flag(), false
 		}
-		w.hop.family, w.hop.self = fam, false
+		w.hop.family, w.selves = fam, w.selves[:0]
 		w.ownOnly = client&fam.flag() == 0
 		if !w.ownOnly || w.entry&fam.flag() != 0 && w.reachesOwn(backends, fam) {
 			done = true
@@ -1025,8 +1024,7 @@ func (w *walk) each(b *backend, do func(end int32)) {
 	kind, i := w.g.kind(client)
 	if w.isSelf(b) && !w.g.isFixed(w.host) {
 		// Where the others are is not known.
-		if !w.hop.self {
-			w.hop.self = true
+		if w.isFirstSelf(b) {
 			do(w.c.From.id)
 		}
 		return
@@ -1041,13 +1039,21 @@ func (w *walk) each(b *backend, do func(end int32)) {
 	case kind == replicaEnd && w.g.replicas[i] == b.end:
 		do(w.c.From.id)
 	case kind == staffedEnd && w.g.standsFor(client, b.end):
-		// It is itself once, as the first of its pods that comes by.
-		if !w.hop.self {
-			w.hop.self = true
+		if w.isFirstSelf(b) {
 			do(w.c.From.id)
 		}
 	}
 	do(b.end)
+}
+
+// isFirstSelf reports whether b is the first of the pods that the client stands
+// for that comes by at its port: as that one, the client is its own backend.
+func (w *walk) isFirstSelf(b *backend) bool {
+	if slices.Contains(w.selves, b.port) {
+		return false
+	}
+	w.selves = append(w.selves, b.port)
+	return true
 }
 
 // emit yields h. Where the family of a Service is not known, and nothing that
