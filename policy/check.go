@@ -23,24 +23,60 @@ import (
 
 // A report gathers what is wrong with one object and what is suspicious.
 type report struct {
-	object   string // its kind and name
+	object   metav1.Object
 	errs     []*Error
 	warnings []Warning
+
+	names  map[string]bool        // scratch of unique
+	places map[portName]portPlace // scratch of repeatedPortNames
 }
 
 // fail reports an error. The text does not repeat the path.
-func (r *report) fail(at *field.Path, t field.ErrorType, format string, args ...any) {
+func (r *report) fail(at *fieldPath, t field.ErrorType, format string, args ...any) {
 	r.errs = append(r.errs, &Error{
-		Place: Place{Object: r.object, Field: at.String()},
+		Place: r.place(at),
 		Type:  t,
 		Err:   fmt.Errorf(format, args...),
 	})
 }
 
+func (r *report) place(at *fieldPath) Place {
+	return Place{Object: objectName(r.object), Field: at.String()}
+}
+
 // invalid reports one error for each of faults, which quotes value.
-func (r *report) invalid(at *field.Path, value any, faults ...string) {
+func (r *report) invalid(at *fieldPath, value string, faults ...string) {
 	for _, fault := range faults {
-		r.fail(at, field.ErrorTypeInvalid, "%s: %s", quoted(value), fault)
+		r.fail(at, field.ErrorTypeInvalid, "%q: %s", value, fault)
+	}
+}
+
+// The following report a text that is not what it must be. Nearly all texts are,
+// which is found out without the validation of the API server; that finds the
+// words for the others.
+
+func (r *report) dnsName(at *fieldPath, s string) {
+	if !isDNSName(s) {
+		r.invalid(at, s, validation.IsDNS1123Subdomain(s)...)
+	}
+}
+
+func (r *report) dnsLabel(at *fieldPath, s string) {
+	if !isDNSLabel(s) {
+		r.invalid(at, s, validation.IsDNS1123Label(s)...)
+	}
+}
+
+func (r *report) portName(at *fieldPath, s string) {
+	if !isPortName(s) {
+		r.invalid(at, s, validation.IsValidPortName(s)...)
+	}
+}
+
+// invalidNumber is invalid for a number.
+func (r *report) invalidNumber(at *fieldPath, n int32, faults ...string) {
+	for _, fault := range faults {
+		r.fail(at, field.ErrorTypeInvalid, "%d: %s", n, fault)
 	}
 }
 
@@ -52,9 +88,9 @@ func quoted(value any) string {
 	return fmt.Sprint(value)
 }
 
-func (r *report) warn(at *field.Path, code, format string, args ...any) {
+func (r *report) warn(at *fieldPath, code, format string, args ...any) {
 	r.warnings = append(r.warnings, Warning{
-		Place: Place{Object: r.object, Field: at.String()},
+		Place: r.place(at),
 		Code:  code,
 		Text:  fmt.Sprintf(format, args...),
 	})
@@ -81,14 +117,20 @@ func check(obj metav1.Object, strictCIDR bool) ([]*Error, []Warning) {
 // inspect is check, and returns the normal form of a NetworkPolicy as well,
 // which means nothing if there are errors.
 func inspect(obj metav1.Object, strictCIDR bool) (*Policy, *report) {
-	r := &report{object: objectName(obj)}
+	r := new(report)
+	return r.inspect(obj, strictCIDR), r
+}
+
+// inspect fills in r anew for obj.
+func (r *report) inspect(obj metav1.Object, strictCIDR bool) *Policy {
+	r.object, r.errs, r.warnings = obj, nil, nil
 	r.metadata(obj)
 	switch o := obj.(type) {
 	case *networkingv1.NetworkPolicy:
-		return r.policy(o, strictCIDR), r
+		return r.policy(o, strictCIDR)
 	case *corev1.Pod:
-		r.podSpec(field.NewPath("spec"), &o.Spec)
-		r.podStatus(field.NewPath("status"), &o.Status)
+		r.podSpec(pathTo("spec"), &o.Spec)
+		r.podStatus(pathTo("status"), &o.Status)
 	case *corev1.Node:
 		r.podCIDRs(&o.Spec, strictCIDR)
 		r.node(o)
@@ -109,10 +151,10 @@ func inspect(obj metav1.Object, strictCIDR bool) (*Policy, *report) {
 			r.fail(at, field.ErrorTypeRequired, "a %s needs a pod template", kindOf(obj))
 			break
 		}
-		r.labels(at.Child("metadata", "labels"), template.Labels)
-		r.podSpec(at.Child("spec"), &template.Spec)
+		r.labels(at.field("metadata").field("labels"), template.Labels)
+		r.podSpec(at.field("spec"), &template.Spec)
 	}
-	return nil, r
+	return nil
 }
 
 // kindOf returns the kind of an object of a Cluster. It panics for others.
@@ -156,8 +198,8 @@ func kindOf(obj metav1.Object) string {
 
 // templateOf returns the pod template of a workload and where it stands. The
 // template is nil if the workload lacks it. It panics for other kinds.
-func templateOf(obj metav1.Object) (*field.Path, *corev1.PodTemplateSpec) {
-	at := field.NewPath("spec", "template")
+func templateOf(obj metav1.Object) (*fieldPath, *corev1.PodTemplateSpec) {
+	at := pathTo("spec").field("template")
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
 		return at, &o.Spec.Template
@@ -170,7 +212,7 @@ func templateOf(obj metav1.Object) (*field.Path, *corev1.PodTemplateSpec) {
 	case *batchv1.Job:
 		return at, &o.Spec.Template
 	case *batchv1.CronJob:
-		return field.NewPath("spec", "jobTemplate", "spec", "template"), &o.Spec.JobTemplate.Spec.Template
+		return pathTo("spec").field("jobTemplate").field("spec").field("template"), &o.Spec.JobTemplate.Spec.Template
 	case *corev1.ReplicationController:
 		return at, o.Spec.Template
 	}
@@ -210,34 +252,47 @@ func objectName(obj metav1.Object) string {
 // metadata checks the names and the labels of an object. The rest of the
 // metadata has no bearing on anything.
 func (r *report) metadata(obj metav1.Object) {
-	faults := validation.IsDNS1123Subdomain
+	isLabel := false
 	switch obj.(type) {
 	case *corev1.Namespace, *corev1.Service:
-		faults = validation.IsDNS1123Label
+		isLabel = true
 	}
-	at := field.NewPath("metadata")
+	at := pathTo("metadata")
 	name, prefix := obj.GetName(), obj.GetGenerateName()
 	switch {
+	case name != "" && isLabel:
+		r.dnsLabel(at.field("name"), name)
 	case name != "":
-		r.invalid(at.Child("name"), name, faults(name)...)
+		r.dnsName(at.field("name"), name)
 	case prefix == "":
-		r.fail(at.Child("name"), field.ErrorTypeRequired, "name or generateName is required")
+		r.fail(at.field("name"), field.ErrorTypeRequired, "name or generateName is required")
 	}
 	if prefix != "" {
 		full := prefix
 		if n := len(prefix); n > 1 && prefix[n-1] == '-' {
 			full = prefix[:n-1] + "a" // what is generated does not end in the dash
 		}
-		r.invalid(at.Child("generateName"), prefix, faults(full)...)
+		faults := validation.IsDNS1123Subdomain
+		if isLabel {
+			faults = validation.IsDNS1123Label
+		}
+		r.invalid(at.field("generateName"), prefix, faults(full)...)
 	}
 	if ns := namespaceOf(obj); ns != "" {
-		r.invalid(at.Child("namespace"), ns, validation.IsDNS1123Label(ns)...)
+		r.dnsLabel(at.field("namespace"), ns)
 	}
-	r.labels(at.Child("labels"), obj.GetLabels())
+	r.labels(at.field("labels"), obj.GetLabels())
 }
 
 // labels checks a map of labels, in key order.
-func (r *report) labels(at *field.Path, labels map[string]string) {
+func (r *report) labels(at *fieldPath, labels map[string]string) {
+	valid := true
+	for k, v := range labels {
+		valid = valid && selector.ValidKey(k) && selector.ValidValue(v)
+	}
+	if valid {
+		return
+	}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		r.invalid(at, k, validation.IsQualifiedName(k)...)
 		r.invalid(at, labels[k], validation.IsValidLabelValue(labels[k])...)
@@ -245,10 +300,10 @@ func (r *report) labels(at *field.Path, labels map[string]string) {
 }
 
 // selector returns the normal form of ls and reports what is wrong with it.
-func (r *report) selector(at *field.Path, ls *metav1.LabelSelector) selector.Selector {
+func (r *report) selector(at *fieldPath, ls *metav1.LabelSelector) selector.Selector {
 	s, err := selector.New(*ls)
 	for _, e := range fieldErrors(err) {
-		child := at.Child(e.Field)
+		child := at.field(e.Field)
 		switch e.Type {
 		case field.ErrorTypeRequired, field.ErrorTypeForbidden:
 			r.fail(child, e.Type, "%s", e.Detail)
@@ -282,8 +337,8 @@ func fieldErrors(err error) []*field.Error {
 
 // prefix returns the block that s describes, and reports what is odd about it.
 // It reports false if s describes none.
-func (r *report) prefix(at *field.Path, s string, strictCIDR bool) (_ netip.Prefix, ok bool) {
-	if bad := validation.IsValidCIDRForLegacyField(at, s, false, nil); len(bad) > 0 {
+func (r *report) prefix(at *fieldPath, s string, strictCIDR bool) (_ netip.Prefix, ok bool) {
+	if bad := validation.IsValidCIDRForLegacyField(nil, s, false, nil); len(bad) > 0 {
 		r.invalid(at, s, bad[0].Detail)
 		return netip.Prefix{}, false
 	}
@@ -292,7 +347,7 @@ func (r *report) prefix(at *field.Path, s string, strictCIDR bool) (_ netip.Pref
 		r.invalid(at, s, "must be a valid CIDR value: "+err.Error())
 		return netip.Prefix{}, false
 	}
-	odd := validation.IsValidCIDRForLegacyField(at, s, true, nil)
+	odd := validation.IsValidCIDRForLegacyField(nil, s, true, nil)
 	switch {
 	case len(odd) > 0 && strictCIDR:
 		r.invalid(at, s, odd[0].Detail)
@@ -307,7 +362,7 @@ func (r *report) prefix(at *field.Path, s string, strictCIDR bool) (_ netip.Pref
 // addr returns the address that s describes, and reports an error if it
 // describes none. Of what Kubernetes has stored over the years, it accepts
 // leading zeros and IPv4-mapped IPv6, which is IPv4.
-func (r *report) addr(at *field.Path, s string) (_ netip.Addr, ok bool) {
+func (r *report) addr(at *fieldPath, s string) (_ netip.Addr, ok bool) {
 	a, ok := parseAddr(s)
 	if !ok {
 		r.invalid(at, s, "must be a valid IP address, such as 10.0.0.1 or fd00::1")
@@ -316,6 +371,9 @@ func (r *report) addr(at *field.Path, s string) (_ netip.Addr, ok bool) {
 }
 
 func parseAddr(s string) (_ netip.Addr, ok bool) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		return a.Unmap(), true
+	}
 	length := "/32"
 	if strings.Contains(s, ":") {
 		length = "/128"
@@ -325,8 +383,10 @@ func parseAddr(s string) (_ netip.Addr, ok bool) {
 }
 
 // portNumber checks a number that is said to be a port.
-func (r *report) portNumber(at *field.Path, n int32) {
-	r.invalid(at, n, validation.IsValidPortNum(int(n))...)
+func (r *report) portNumber(at *fieldPath, n int32) {
+	if n < 1 || n > 65535 {
+		r.invalidNumber(at, n, validation.IsValidPortNum(int(n))...)
+	}
 }
 
 // protocolOf returns the protocol that a NetworkPolicy, a container or a
@@ -344,7 +404,7 @@ func protocolOf(p corev1.Protocol) Protocol {
 }
 
 // protocol is protocolOf, and reports 0 as an error.
-func (r *report) protocol(at *field.Path, p corev1.Protocol) Protocol {
+func (r *report) protocol(at *fieldPath, p corev1.Protocol) Protocol {
 	protocol := protocolOf(p)
 	if protocol == 0 {
 		r.notSupported(at, string(p), "TCP", "UDP", "SCTP")
@@ -353,6 +413,6 @@ func (r *report) protocol(at *field.Path, p corev1.Protocol) Protocol {
 }
 
 // notSupported reports a value that is not among those that there are.
-func (r *report) notSupported(at *field.Path, value string, choices ...string) {
+func (r *report) notSupported(at *fieldPath, value string, choices ...string) {
 	r.fail(at, field.ErrorTypeNotSupported, "%q is not supported: must be one of %q", value, choices)
 }

@@ -22,26 +22,26 @@ type endpoints = corev1.Endpoints
 // service checks a Service, which need not have its defaults yet, nor the
 // addresses and ports that the server assigns.
 func (r *report) service(s *corev1.Service, strictCIDR bool) {
-	at, spec := field.NewPath("spec"), &s.Spec
+	at, spec := pathTo("spec"), &s.Spec
 	typ := cmp.Or(spec.Type, corev1.ServiceTypeClusterIP)
 
-	r.servicePorts(at.Child("ports"), spec)
-	r.labels(at.Child("selector"), spec.Selector)
+	r.servicePorts(at.field("ports"), spec)
+	r.labels(at.field("selector"), spec.Selector)
 	r.clusterIPs(at, spec)
-	r.oneOf(at.Child("type"), string(typ), "ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+	r.oneOf(at.field("type"), string(typ), "ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 	for i, text := range spec.ExternalIPs {
-		r.ordinaryAddr(at.Child("externalIPs").Index(i), text)
+		r.ordinaryAddr(at.field("externalIPs").element(i), text)
 	}
-	r.oneOf(at.Child("sessionAffinity"), cmp.Or(string(spec.SessionAffinity), "None"), "None", "ClientIP")
-	if ranges := at.Child("loadBalancerSourceRanges"); len(spec.LoadBalancerSourceRanges) > 0 {
+	r.oneOf(at.field("sessionAffinity"), cmp.Or(string(spec.SessionAffinity), "None"), "None", "ClientIP")
+	if ranges := at.field("loadBalancerSourceRanges"); len(spec.LoadBalancerSourceRanges) > 0 {
 		r.onlyForBalancers(ranges, typ)
 		for i, text := range spec.LoadBalancerSourceRanges {
 			// They were a comma-separated annotation once, and may still have blanks around them.
-			r.prefix(ranges.Index(i), strings.TrimSpace(text), strictCIDR)
+			r.prefix(ranges.element(i), strings.TrimSpace(text), strictCIDR)
 		}
 	}
 	if typ == corev1.ServiceTypeExternalName {
-		at := at.Child("externalName")
+		at := at.field("externalName")
 		if name := strings.TrimSuffix(spec.ExternalName, "."); name == "" {
 			r.fail(at, field.ErrorTypeRequired, "type ExternalName needs the DNS name that it stands for")
 		} else {
@@ -51,40 +51,40 @@ func (r *report) service(s *corev1.Service, strictCIDR bool) {
 	r.externalTraffic(at, spec)
 	r.families(at, spec)
 	if spec.AllocateLoadBalancerNodePorts != nil {
-		r.onlyForBalancers(at.Child("allocateLoadBalancerNodePorts"), typ)
+		r.onlyForBalancers(at.field("allocateLoadBalancerNodePorts"), typ)
 	}
 	if class := spec.LoadBalancerClass; class != nil {
-		at := at.Child("loadBalancerClass")
+		at := at.field("loadBalancerClass")
 		r.onlyForBalancers(at, typ)
 		r.invalid(at, *class, validation.IsQualifiedName(*class)...)
 	}
 	if p := spec.InternalTrafficPolicy; p != nil {
-		r.oneOf(at.Child("internalTrafficPolicy"), string(*p), "Cluster", "Local")
+		r.oneOf(at.field("internalTrafficPolicy"), string(*p), "Cluster", "Local")
 	}
 	if balancers := s.Status.LoadBalancer.Ingress; len(balancers) > 0 {
-		at := field.NewPath("status", "loadBalancer", "ingress")
+		at := pathTo("status").field("loadBalancer").field("ingress")
 		r.onlyForBalancers(at, typ)
 		for i := range balancers {
-			r.balancer(at.Index(i), &balancers[i])
+			r.balancer(at.element(i), &balancers[i])
 		}
 	}
 }
 
 // oneOf reports a value that is not among choices.
-func (r *report) oneOf(at *field.Path, value string, choices ...string) {
+func (r *report) oneOf(at *fieldPath, value string, choices ...string) {
 	if !slices.Contains(choices, value) {
 		r.notSupported(at, value, choices...)
 	}
 }
 
 // onlyForBalancers reports what is set although typ is not LoadBalancer.
-func (r *report) onlyForBalancers(at *field.Path, typ corev1.ServiceType) {
+func (r *report) onlyForBalancers(at *fieldPath, typ corev1.ServiceType) {
 	if typ != corev1.ServiceTypeLoadBalancer {
 		r.fail(at, field.ErrorTypeForbidden, "may only be set for the type LoadBalancer")
 	}
 }
 
-func (r *report) servicePorts(at *field.Path, spec *corev1.ServiceSpec) {
+func (r *report) servicePorts(at *fieldPath, spec *corev1.ServiceSpec) {
 	if len(spec.Ports) == 0 && !isHeadless(spec) && spec.Type != corev1.ServiceTypeExternalName {
 		r.fail(at, field.ErrorTypeRequired, "a Service needs a port, unless it is headless or of type ExternalName")
 	}
@@ -92,16 +92,17 @@ func (r *report) servicePorts(at *field.Path, spec *corev1.ServiceSpec) {
 		protocol corev1.Protocol
 		port     int32
 	}
-	names, ports, nodePorts := map[string]bool{}, map[number]bool{}, map[number]bool{}
+	ports, nodePorts := map[number]bool{}, map[number]bool{}
+	clear(r.names)
 	for i, p := range spec.Ports {
-		at := at.Index(i)
-		r.portName(at.Child("name"), p.Name, len(spec.Ports))
+		at := at.element(i)
+		r.nameOfPort(at.field("name"), p.Name, len(spec.Ports))
 		if p.Name != "" {
-			r.unique(at.Child("name"), names, p.Name)
+			r.unique(at.field("name"), p.Name)
 		}
 		p.Protocol = cmp.Or(p.Protocol, corev1.ProtocolTCP)
-		r.protocol(at.Child("protocol"), p.Protocol)
-		r.portNumber(at.Child("port"), p.Port)
+		r.protocol(at.field("protocol"), p.Protocol)
+		r.portNumber(at.field("port"), p.Port)
 		if n := (number{p.Protocol, p.Port}); ports[n] {
 			r.fail(at, field.ErrorTypeDuplicate, "%d/%s is listed twice: a port of a protocol may occur once", p.Port, p.Protocol)
 		} else {
@@ -110,12 +111,12 @@ func (r *report) servicePorts(at *field.Path, spec *corev1.ServiceSpec) {
 		switch t := p.TargetPort; {
 		case t == intstr.FromInt32(0) || t == intstr.FromString(""):
 		case t.Type == intstr.Int:
-			r.portNumber(at.Child("targetPort"), t.IntVal)
+			r.portNumber(at.field("targetPort"), t.IntVal)
 		default:
-			r.invalid(at.Child("targetPort"), t.StrVal, validation.IsValidPortName(t.StrVal)...)
+			r.portName(at.field("targetPort"), t.StrVal)
 		}
 		if p.NodePort != 0 {
-			at := at.Child("nodePort")
+			at := at.field("nodePort")
 			r.portNumber(at, p.NodePort)
 			if spec.Type == "" || spec.Type == corev1.ServiceTypeClusterIP {
 				r.fail(at, field.ErrorTypeForbidden, "may only be set for the types NodePort and LoadBalancer")
@@ -129,22 +130,26 @@ func (r *report) servicePorts(at *field.Path, spec *corev1.ServiceSpec) {
 	}
 }
 
-// portName checks the name of one of n ports.
-func (r *report) portName(at *field.Path, name string, n int) {
+// nameOfPort checks the name of one of n ports of a Service.
+func (r *report) nameOfPort(at *fieldPath, name string, n int) {
 	switch {
 	case name != "":
-		r.invalid(at, name, validation.IsDNS1123Label(name)...)
+		r.dnsLabel(at, name)
 	case n > 1:
 		r.fail(at, field.ErrorTypeRequired, "of several ports each needs a name")
 	}
 }
 
-// unique reports a name that seen holds already, and adds it.
-func (r *report) unique(at *field.Path, seen map[string]bool, name string) {
-	if seen[name] {
+// unique reports a name that r.names, which begins empty for each list, holds
+// already, and adds it.
+func (r *report) unique(at *fieldPath, name string) {
+	if r.names[name] {
 		r.fail(at, field.ErrorTypeDuplicate, "%q is used twice: a name must be unique in its list", name)
 	}
-	seen[name] = true
+	if r.names == nil {
+		r.names = make(map[string]bool)
+	}
+	r.names[name] = true
 }
 
 // clusterIPs returns the addresses of a Service, or None alone. The list
@@ -163,14 +168,14 @@ func isHeadless(spec *corev1.ServiceSpec) bool {
 
 // clusterIPs checks the addresses of a Service, and that they are of its
 // families.
-func (r *report) clusterIPs(at *field.Path, spec *corev1.ServiceSpec) {
-	list, ips := at.Child("clusterIPs"), clusterIPs(spec)
+func (r *report) clusterIPs(at *fieldPath, spec *corev1.ServiceSpec) {
+	list, ips := at.field("clusterIPs"), clusterIPs(spec)
 	switch {
 	case len(ips) == 0:
 		return
 	case spec.Type == corev1.ServiceTypeExternalName:
 		if len(spec.ClusterIPs) == 0 {
-			list = at.Child("clusterIP")
+			list = at.field("clusterIP")
 		}
 		r.fail(list, field.ErrorTypeForbidden, "%q: type ExternalName has no address of its own", ips)
 		return
@@ -214,7 +219,7 @@ func familyOf(addr netip.Addr) corev1.IPFamily {
 
 // differ reports a list of addresses or blocks of which two are of one family,
 // as are two of any three. Of those that are valid, is4 tells the families.
-func (r *report) differ(at *field.Path, list []string, is4 []bool) {
+func (r *report) differ(at *fieldPath, list []string, is4 []bool) {
 	if len(is4) > 2 || len(is4) == 2 && is4[0] == is4[1] {
 		r.fail(at, field.ErrorTypeInvalid, "%q: must hold no more than one of each address family", list)
 	}
@@ -222,7 +227,7 @@ func (r *report) differ(at *field.Path, list []string, is4 []bool) {
 
 // ordinaryAddr is addr, and reports an address that each machine or each
 // network has for itself as an error.
-func (r *report) ordinaryAddr(at *field.Path, s string) (_ netip.Addr, ok bool) {
+func (r *report) ordinaryAddr(at *fieldPath, s string) (_ netip.Addr, ok bool) {
 	a, ok := r.addr(at, s)
 	special := ""
 	switch {
@@ -243,10 +248,10 @@ func (r *report) ordinaryAddr(at *field.Path, s string) (_ netip.Addr, ok bool) 
 
 // externalTraffic checks the policy for traffic from outside and the port that
 // depends on it.
-func (r *report) externalTraffic(at *field.Path, spec *corev1.ServiceSpec) {
+func (r *report) externalTraffic(at *fieldPath, spec *corev1.ServiceSpec) {
 	isBalancer := spec.Type == corev1.ServiceTypeLoadBalancer
 	if p := spec.ExternalTrafficPolicy; p != "" {
-		at := at.Child("externalTrafficPolicy")
+		at := at.field("externalTrafficPolicy")
 		if isBalancer || spec.Type == corev1.ServiceTypeNodePort ||
 			spec.Type != corev1.ServiceTypeExternalName && len(spec.ExternalIPs) > 0 {
 			r.oneOf(at, string(p), "Cluster", "Local")
@@ -256,7 +261,7 @@ func (r *report) externalTraffic(at *field.Path, spec *corev1.ServiceSpec) {
 		}
 	}
 	if n := spec.HealthCheckNodePort; n != 0 {
-		at := at.Child("healthCheckNodePort")
+		at := at.field("healthCheckNodePort")
 		if isBalancer && spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
 			r.portNumber(at, n)
 		} else {
@@ -267,8 +272,8 @@ func (r *report) externalTraffic(at *field.Path, spec *corev1.ServiceSpec) {
 }
 
 // families checks the address families of a Service.
-func (r *report) families(at *field.Path, spec *corev1.ServiceSpec) {
-	families, policy := at.Child("ipFamilies"), at.Child("ipFamilyPolicy")
+func (r *report) families(at *fieldPath, spec *corev1.ServiceSpec) {
+	families, policy := at.field("ipFamilies"), at.field("ipFamilyPolicy")
 	if spec.Type == corev1.ServiceTypeExternalName {
 		const says = "type ExternalName has no addresses, and so no families"
 		if len(spec.IPFamilies) > 0 {
@@ -281,9 +286,9 @@ func (r *report) families(at *field.Path, spec *corev1.ServiceSpec) {
 	}
 	seen := map[corev1.IPFamily]bool{}
 	for i, f := range spec.IPFamilies {
-		r.oneOf(families.Index(i), string(f), "IPv4", "IPv6")
+		r.oneOf(families.element(i), string(f), "IPv4", "IPv6")
 		if seen[f] {
-			r.fail(families.Index(i), field.ErrorTypeDuplicate, "%q is listed twice", f)
+			r.fail(families.element(i), field.ErrorTypeDuplicate, "%q is listed twice", f)
 		}
 		seen[f] = true
 	}
@@ -297,29 +302,29 @@ func (r *report) families(at *field.Path, spec *corev1.ServiceSpec) {
 }
 
 // balancer checks what a load balancer has reported of itself.
-func (r *report) balancer(at *field.Path, b *corev1.LoadBalancerIngress) {
+func (r *report) balancer(at *fieldPath, b *corev1.LoadBalancerIngress) {
 	if b.IP != "" {
-		r.addr(at.Child("ip"), b.IP)
+		r.addr(at.field("ip"), b.IP)
 	}
 	if b.Hostname != "" {
-		r.hostName(at.Child("hostname"), b.Hostname)
+		r.hostName(at.field("hostname"), b.Hostname)
 	}
 	switch {
 	case b.IPMode == nil:
 	case b.IP == "":
-		r.fail(at.Child("ipMode"), field.ErrorTypeForbidden, "may only be set together with ip")
+		r.fail(at.field("ipMode"), field.ErrorTypeForbidden, "may only be set together with ip")
 	default:
-		r.oneOf(at.Child("ipMode"), string(*b.IPMode), "VIP", "Proxy")
+		r.oneOf(at.field("ipMode"), string(*b.IPMode), "VIP", "Proxy")
 	}
 }
 
 // hostName checks a DNS name, which must not look like an address.
-func (r *report) hostName(at *field.Path, name string) {
+func (r *report) hostName(at *fieldPath, name string) {
 	if _, ok := parseAddr(name); ok {
 		r.invalid(at, name, "must be a DNS name, not an IP address")
 		return
 	}
-	r.invalid(at, name, validation.IsDNS1123Subdomain(name)...)
+	r.dnsName(at, name)
 }
 
 func (r *report) endpointSlice(s *discoveryv1.EndpointSlice) {
@@ -327,87 +332,87 @@ func (r *report) endpointSlice(s *discoveryv1.EndpointSlice) {
 	switch s.AddressType {
 	case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN:
 	case "":
-		r.fail(field.NewPath("addressType"), field.ErrorTypeRequired, "must be one of IPv4, IPv6 and FQDN")
+		r.fail(pathTo("addressType"), field.ErrorTypeRequired, "must be one of IPv4, IPv6 and FQDN")
 	default:
-		r.notSupported(field.NewPath("addressType"), string(s.AddressType), "IPv4", "IPv6", "FQDN")
+		r.notSupported(pathTo("addressType"), string(s.AddressType), "IPv4", "IPv6", "FQDN")
 	}
 	for i, e := range s.Endpoints {
-		at := field.NewPath("endpoints").Index(i).Child("addresses")
+		at := pathTo("endpoints").element(i).field("addresses")
 		if len(e.Addresses) == 0 {
 			r.fail(at, field.ErrorTypeRequired, "an endpoint needs an address")
 		}
 		for j, text := range e.Addresses {
 			switch s.AddressType {
 			case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6:
-				if a, ok := r.ordinaryAddr(at.Index(j), text); ok && a.Is4() != is4 {
-					r.fail(at.Index(j), field.ErrorTypeInvalid, "%q: must be an address of %s, the addressType", text, s.AddressType)
+				if a, ok := r.ordinaryAddr(at.element(j), text); ok && a.Is4() != is4 {
+					r.fail(at.element(j), field.ErrorTypeInvalid, "%q: must be an address of %s, the addressType", text, s.AddressType)
 				}
 			case discoveryv1.AddressTypeFQDN:
-				for _, e := range validation.IsFullyQualifiedDomainName(at.Index(j), text) {
-					r.fail(at.Index(j), e.Type, "%q: %s", text, e.Detail)
+				for _, e := range validation.IsFullyQualifiedDomainName(nil, text) {
+					r.fail(at.element(j), e.Type, "%q: %s", text, e.Detail)
 				}
 			}
 		}
 	}
-	names := map[string]bool{}
+	clear(r.names)
 	for i, p := range s.Ports {
-		at := field.NewPath("ports").Index(i)
+		at := pathTo("ports").element(i)
 		name := ""
 		if p.Name != nil {
 			name = *p.Name
 		}
 		if name != "" {
-			r.invalid(at.Child("name"), name, validation.IsDNS1123Label(name)...)
+			r.dnsLabel(at.field("name"), name)
 		}
-		r.unique(at.Child("name"), names, name)
+		r.unique(at.field("name"), name)
 		if p.Protocol != nil {
-			r.protocol(at.Child("protocol"), *p.Protocol)
+			r.protocol(at.field("protocol"), *p.Protocol)
 		}
 		if p.Port != nil {
-			r.portNumber(at.Child("port"), *p.Port)
+			r.portNumber(at.field("port"), *p.Port)
 		}
 	}
 }
 
 func (r *report) endpoints(e *endpoints) {
 	for i, s := range e.Subsets {
-		at := field.NewPath("subsets").Index(i)
+		at := pathTo("subsets").element(i)
 		if len(s.Addresses) == 0 && len(s.NotReadyAddresses) == 0 {
 			r.fail(at, field.ErrorTypeRequired, "must have addresses or notReadyAddresses")
 		}
 		for j, a := range s.Addresses {
-			r.endpointAddress(at.Child("addresses").Index(j), a.IP, a.NodeName)
+			r.endpointAddress(at.field("addresses").element(j), a.IP, a.NodeName)
 		}
 		for j, a := range s.NotReadyAddresses {
-			r.endpointAddress(at.Child("notReadyAddresses").Index(j), a.IP, a.NodeName)
+			r.endpointAddress(at.field("notReadyAddresses").element(j), a.IP, a.NodeName)
 		}
 		for j, p := range s.Ports {
-			at := at.Child("ports").Index(j)
-			r.portName(at.Child("name"), p.Name, len(s.Ports))
-			r.portNumber(at.Child("port"), p.Port)
-			r.protocol(at.Child("protocol"), cmp.Or(p.Protocol, corev1.ProtocolTCP))
+			at := at.field("ports").element(j)
+			r.nameOfPort(at.field("name"), p.Name, len(s.Ports))
+			r.portNumber(at.field("port"), p.Port)
+			r.protocol(at.field("protocol"), cmp.Or(p.Protocol, corev1.ProtocolTCP))
 		}
 	}
 }
 
-func (r *report) endpointAddress(at *field.Path, ip string, node *string) {
-	r.ordinaryAddr(at.Child("ip"), ip)
+func (r *report) endpointAddress(at *fieldPath, ip string, node *string) {
+	r.ordinaryAddr(at.field("ip"), ip)
 	if node != nil {
-		r.invalid(at.Child("nodeName"), *node, validation.IsDNS1123Subdomain(*node)...)
+		r.dnsName(at.field("nodeName"), *node)
 	}
 }
 
 // serviceCIDR checks the blocks of a ServiceCIDR, which is too young a kind to
 // hold them in odd forms.
 func (r *report) serviceCIDR(c *networkingv1.ServiceCIDR) {
-	at, blocks := field.NewPath("spec", "cidrs"), c.Spec.CIDRs
+	at, blocks := pathTo("spec").field("cidrs"), c.Spec.CIDRs
 	if len(blocks) == 0 {
 		r.fail(at, field.ErrorTypeRequired, "a ServiceCIDR needs a block, such as 10.96.0.0/12")
 	}
 	var is4 []bool
 	for i, text := range blocks {
-		if bad := validation.IsValidCIDR(at.Index(i), text); len(bad) > 0 {
-			r.invalid(at.Index(i), text, bad[0].Detail)
+		if bad := validation.IsValidCIDR(nil, text); len(bad) > 0 {
+			r.invalid(at.element(i), text, bad[0].Detail)
 		} else {
 			is4 = append(is4, !strings.Contains(text, ":"))
 		}
@@ -424,9 +429,9 @@ func podCIDRs(spec *corev1.NodeSpec) []string {
 }
 
 func (r *report) podCIDRs(spec *corev1.NodeSpec, strictCIDR bool) {
-	at, blocks := field.NewPath("spec"), podCIDRs(spec)
+	at, blocks := pathTo("spec"), podCIDRs(spec)
 	if spec.PodCIDR != "" && spec.PodCIDR != blocks[0] {
-		r.fail(at.Child("podCIDR"), field.ErrorTypeInvalid, "%q: must be %q, the first of podCIDRs", spec.PodCIDR, blocks[0])
+		r.fail(at.field("podCIDR"), field.ErrorTypeInvalid, "%q: must be %q, the first of podCIDRs", spec.PodCIDR, blocks[0])
 	}
 	var is4 []bool
 	for i, text := range blocks {
@@ -434,81 +439,81 @@ func (r *report) podCIDRs(spec *corev1.NodeSpec, strictCIDR bool) {
 			is4 = append(is4, p.Addr().Is4())
 		}
 	}
-	r.differ(at.Child("podCIDRs"), blocks, is4)
+	r.differ(at.field("podCIDRs"), blocks, is4)
 }
 
 // ingress checks an Ingress. A rule need not have a backend.
 func (r *report) ingress(in *networkingv1.Ingress) {
-	at, spec := field.NewPath("spec"), &in.Spec
+	at, spec := pathTo("spec"), &in.Spec
 	if len(spec.Rules) == 0 && spec.DefaultBackend == nil {
 		r.fail(at, field.ErrorTypeInvalid, "an Ingress needs rules or a defaultBackend")
 	}
 	if spec.DefaultBackend != nil {
-		r.ingressBackend(at.Child("defaultBackend"), spec.DefaultBackend)
+		r.ingressBackend(at.field("defaultBackend"), spec.DefaultBackend)
 	}
 	for i, rule := range spec.Rules {
-		at := at.Child("rules").Index(i)
+		at := at.field("rules").element(i)
 		switch {
 		case rule.Host == "":
 		case strings.Contains(rule.Host, "*"):
-			r.invalid(at.Child("host"), rule.Host, validation.IsWildcardDNS1123Subdomain(rule.Host)...)
+			r.invalid(at.field("host"), rule.Host, validation.IsWildcardDNS1123Subdomain(rule.Host)...)
 		default:
-			r.hostName(at.Child("host"), rule.Host)
+			r.hostName(at.field("host"), rule.Host)
 		}
 		if rule.HTTP == nil {
 			continue
 		}
-		at = at.Child("http", "paths")
+		at = at.field("http").field("paths")
 		if len(rule.HTTP.Paths) == 0 {
 			r.fail(at, field.ErrorTypeRequired, "a rule for HTTP needs a path")
 		}
 		for j := range rule.HTTP.Paths {
-			r.ingressPath(at.Index(j), &rule.HTTP.Paths[j])
+			r.ingressPath(at.element(j), &rule.HTTP.Paths[j])
 		}
 	}
 }
 
-func (r *report) ingressPath(at *field.Path, p *networkingv1.HTTPIngressPath) {
+func (r *report) ingressPath(at *fieldPath, p *networkingv1.HTTPIngressPath) {
 	if p.PathType == nil {
-		r.fail(at.Child("pathType"), field.ErrorTypeRequired, "must be one of Exact, Prefix and ImplementationSpecific")
+		r.fail(at.field("pathType"), field.ErrorTypeRequired, "must be one of Exact, Prefix and ImplementationSpecific")
 	} else {
 		optional := *p.PathType != networkingv1.PathTypeExact && *p.PathType != networkingv1.PathTypePrefix
 		if !strings.HasPrefix(p.Path, "/") && (p.Path != "" || !optional) {
-			r.fail(at.Child("path"), field.ErrorTypeInvalid, "%q: must begin with a slash", p.Path)
+			r.fail(at.field("path"), field.ErrorTypeInvalid, "%q: must begin with a slash", p.Path)
 		}
-		r.oneOf(at.Child("pathType"), string(*p.PathType), "Exact", "Prefix", "ImplementationSpecific")
+		r.oneOf(at.field("pathType"), string(*p.PathType), "Exact", "Prefix", "ImplementationSpecific")
 	}
-	r.ingressBackend(at.Child("backend"), &p.Backend)
+	r.ingressBackend(at.field("backend"), &p.Backend)
 }
 
-func (r *report) ingressBackend(at *field.Path, b *networkingv1.IngressBackend) {
+func (r *report) ingressBackend(at *fieldPath, b *networkingv1.IngressBackend) {
 	switch {
 	case b.Service != nil && b.Resource != nil:
 		r.fail(at, field.ErrorTypeInvalid, "must not have both service and resource: drop one")
 	case b.Service == nil && b.Resource == nil:
 		r.fail(at, field.ErrorTypeInvalid, "must have a service or a resource")
 	case b.Resource != nil:
-		at := at.Child("resource")
+		at := at.field("resource")
 		if b.Resource.Kind == "" {
-			r.fail(at.Child("kind"), field.ErrorTypeRequired, "a resource needs a kind")
+			r.fail(at.field("kind"), field.ErrorTypeRequired, "a resource needs a kind")
 		}
 		if b.Resource.Name == "" {
-			r.fail(at.Child("name"), field.ErrorTypeRequired, "a resource needs a name")
+			r.fail(at.field("name"), field.ErrorTypeRequired, "a resource needs a name")
 		}
 	default:
 		name, port := b.Service.Name, b.Service.Port
 		if name == "" {
-			r.fail(at.Child("service", "name"), field.ErrorTypeRequired, "a backend needs the name of a Service")
+			r.fail(at.field("service").field("name"), field.ErrorTypeRequired, "a backend needs the name of a Service")
 		} else {
-			r.invalid(at.Child("service", "name"), name, validation.IsDNS1123Label(name)...)
+			r.dnsLabel(at.field("service").field("name"), name)
 		}
 		switch {
 		case port.Name != "" && port.Number != 0:
 			r.fail(at, field.ErrorTypeInvalid, "the port must not have both the name %q and the number %d: drop one", port.Name, port.Number)
 		case port.Name != "":
-			r.invalid(at.Child("service", "port", "name"), port.Name, validation.IsValidPortName(port.Name)...)
+			r.portName(at.field("service").field("port").field("name"), port.Name)
 		case port.Number != 0:
-			r.portNumber(at.Child("service", "port", "number"), port.Number)
+			r.portNumber(at.field("service").field("port").field("number"), port.Number)
 		default:
 			r.fail(at, field.ErrorTypeRequired, "the port of the service needs a name or a number")
 		}

@@ -30,7 +30,8 @@ type finding struct {
 func (f finding) isError() bool { return f.code == "" }
 
 // A fieldPath leads to a value in an object. Its text is only needed for findings,
-// which are rare.
+// which are rare: until then, a path can stay on the stack. Nil is the object
+// itself.
 type fieldPath struct {
 	up    *fieldPath
 	name  string // of a field, or a key of a map
@@ -57,25 +58,48 @@ func (p *fieldPath) steps() []*fieldPath {
 	return steps
 }
 
+// pathTo returns the path to a field of an object.
+func pathTo(name string) *fieldPath { return &fieldPath{name: name} }
+
+// field returns the path to a field of what is at p.
+func (p *fieldPath) field(name string) *fieldPath { return &fieldPath{up: p, name: name} }
+
+// element returns the path to the i'th element of the list at p.
+func (p *fieldPath) element(i int) *fieldPath {
+	return &fieldPath{up: p, index: i, step: toElement}
+}
+
 // String returns p in the notation of the API: "spec.ingress[0].from",
 // "metadata.labels[app]".
-func (p *fieldPath) String() string { return pathText(p.steps()) }
+func (p *fieldPath) String() string { return string(p.appendTo(nil)) }
+
+func (p *fieldPath) appendTo(b []byte) []byte {
+	if p == nil {
+		return b
+	}
+	return p.appendStep(p.up.appendTo(b))
+}
+
+// appendStep appends the last part of p to the text of what is before it.
+func (p *fieldPath) appendStep(b []byte) []byte {
+	switch p.step {
+	case toKey:
+		return append(append(append(b, '['), p.name...), ']')
+	case toElement:
+		return append(strconv.AppendInt(append(b, '['), int64(p.index), 10), ']')
+	}
+	if len(b) > 0 {
+		b = append(b, '.')
+	}
+	return append(b, p.name...)
+}
 
 func pathText(steps []*fieldPath) string {
-	var b strings.Builder
-	for i, p := range steps {
-		switch {
-		case p.step == toKey:
-			b.WriteString("[" + p.name + "]")
-		case p.step == toElement:
-			b.WriteString("[" + strconv.Itoa(p.index) + "]")
-		case i > 0:
-			b.WriteString("." + p.name)
-		default:
-			b.WriteString(p.name)
-		}
+	var b []byte
+	for _, p := range steps {
+		b = p.appendStep(b)
 	}
-	return b.String()
+	return string(b)
 }
 
 // fields is a tree of the names of fields. The zero fields stands for

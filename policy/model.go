@@ -273,6 +273,7 @@ func (b *modelBuilder) warn(o *object, code, field, format string, args ...any) 
 // inspect checks all objects and makes the normal form of policies.
 func (b *modelBuilder) inspect() error {
 	var errs []error
+	var r report
 	for i := range b.objects {
 		o := &b.objects[i]
 		if first := b.byKey[o.key]; first == nil {
@@ -280,7 +281,7 @@ func (b *modelBuilder) inspect() error {
 		} else if o.key.name.Name != "" {
 			errs = append(errs, b.duplicate(o, first))
 		}
-		p, r := inspect(o.Object, false)
+		p := r.inspect(o.Object, false)
 		for _, e := range r.errs {
 			b.locate(o, &e.Place)
 			errs = append(errs, e)

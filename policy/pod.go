@@ -8,7 +8,6 @@ import (
 
 	"github.com/polreach/polreach/cidr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -19,104 +18,126 @@ func isSidecar(c *corev1.Container) bool {
 }
 
 // podSpec checks the ports of a pod or a pod template.
-func (r *report) podSpec(at *field.Path, spec *corev1.PodSpec) {
+func (r *report) podSpec(at *fieldPath, spec *corev1.PodSpec) {
 	for i := range spec.InitContainers {
-		r.ports(at.Child("initContainers").Index(i).Child("ports"), spec, spec.InitContainers[i].Ports)
+		r.ports(at.field("initContainers").element(i).field("ports"), spec, spec.InitContainers[i].Ports)
 	}
 	for i := range spec.Containers {
-		r.ports(at.Child("containers").Index(i).Child("ports"), spec, spec.Containers[i].Ports)
+		r.ports(at.field("containers").element(i).field("ports"), spec, spec.Containers[i].Ports)
 	}
 	r.repeatedPortNames(at, spec)
 }
 
 // ports checks the ports of one container.
-func (r *report) ports(at *field.Path, spec *corev1.PodSpec, ports []corev1.ContainerPort) {
-	var names map[string]bool
+func (r *report) ports(at *fieldPath, spec *corev1.PodSpec, ports []corev1.ContainerPort) {
+	clear(r.names)
 	for i, p := range ports {
-		at := at.Index(i)
-		if p.Name != "" {
-			if names == nil {
-				names = map[string]bool{}
-			}
-			if faults := validation.IsValidPortName(p.Name); len(faults) > 0 {
-				r.invalid(at.Child("name"), p.Name, faults...)
-			} else {
-				r.unique(at.Child("name"), names, p.Name)
-			}
+		at := at.element(i)
+		switch {
+		case p.Name == "":
+		case !isPortName(p.Name):
+			r.portName(at.field("name"), p.Name)
+		case len(ports) > 1:
+			r.unique(at.field("name"), p.Name)
 		}
 		if p.HostPort != 0 {
-			r.portNumber(at.Child("hostPort"), p.HostPort)
+			r.portNumber(at.field("hostPort"), p.HostPort)
 			if spec.HostNetwork && p.HostPort != p.ContainerPort {
-				r.fail(at.Child("hostPort"), field.ErrorTypeInvalid,
+				r.fail(at.field("hostPort"), field.ErrorTypeInvalid,
 					"%d must match containerPort, which is %d, because the pod uses the network of its node", p.HostPort, p.ContainerPort)
 			}
 		}
 		if p.ContainerPort == 0 {
-			r.fail(at.Child("containerPort"), field.ErrorTypeRequired, "a container port needs a number from 1 to 65535")
+			r.fail(at.field("containerPort"), field.ErrorTypeRequired, "a container port needs a number from 1 to 65535")
 		} else {
-			r.portNumber(at.Child("containerPort"), p.ContainerPort)
+			r.portNumber(at.field("containerPort"), p.ContainerPort)
 		}
 		if p.Protocol != "" {
-			r.protocol(at.Child("protocol"), p.Protocol)
+			r.protocol(at.field("protocol"), p.Protocol)
 		}
 	}
 }
 
+// A portName is the name of a container port, which means something for one
+// protocol.
+type portName struct {
+	name     string
+	protocol Protocol
+}
+
+// A portPlace is where a pod declares a port.
+type portPlace struct {
+	field           string // of the container
+	container, port int
+	number          int32
+}
+
+// in returns the path to the name of the port in a pod spec.
+func (p portPlace) in(spec *fieldPath) *fieldPath {
+	return spec.field(p.field).element(p.container).field("ports").element(p.port).field("name")
+}
+
 // repeatedPortNames warns of a name that stands for several numbers of one
 // protocol: a policy then means all of them, a Service only the first.
-func (r *report) repeatedPortNames(at *field.Path, spec *corev1.PodSpec) {
-	type key struct {
-		name     string
-		protocol Protocol
-	}
-	type first struct {
-		at     *field.Path
-		number int32
-	}
-	var seen map[key]first
-	look := func(at *field.Path, c *corev1.Container) {
-		for i, p := range c.Ports {
-			if p.Name == "" {
-				continue
-			}
-			at := at.Child("ports").Index(i).Child("name")
-			k := key{p.Name, containerProtocol(p)}
-			f, ok := seen[k]
-			switch {
-			case !ok:
-				if seen == nil {
-					seen = map[key]first{}
-				}
-				seen[k] = first{at, p.ContainerPort}
-			case f.number != p.ContainerPort:
-				r.warn(at, "repeated-port-name", "%q is %d here and %d at %s: policies mean both, Services only the first",
-					p.Name, p.ContainerPort, f.number, f.at)
-			}
-		}
-	}
+func (r *report) repeatedPortNames(at *fieldPath, spec *corev1.PodSpec) {
+	named := 0
 	for i := range spec.Containers {
-		look(at.Child("containers").Index(i), &spec.Containers[i])
+		named += len(spec.Containers[i].Ports)
+	}
+	for i := range spec.InitContainers {
+		named += len(spec.InitContainers[i].Ports)
+	}
+	if named < 2 {
+		return
+	}
+	clear(r.places)
+	for i := range spec.Containers {
+		r.portNamesOf(at, portPlace{field: "containers", container: i}, spec.Containers[i].Ports)
 	}
 	for i := range spec.InitContainers {
 		if c := &spec.InitContainers[i]; isSidecar(c) {
-			look(at.Child("initContainers").Index(i), c)
+			r.portNamesOf(at, portPlace{field: "initContainers", container: i}, c.Ports)
+		}
+	}
+}
+
+func (r *report) portNamesOf(spec *fieldPath, place portPlace, ports []corev1.ContainerPort) {
+	for i, p := range ports {
+		if p.Name == "" {
+			continue
+		}
+		place.port, place.number = i, p.ContainerPort
+		k := portName{p.Name, containerProtocol(p)}
+		first, ok := r.places[k]
+		switch {
+		case !ok:
+			if r.places == nil {
+				r.places = make(map[portName]portPlace)
+			}
+			r.places[k] = place
+		case first.number != p.ContainerPort:
+			r.warn(place.in(spec), "repeated-port-name", "%q is %d here and %d at %s: policies mean both, Services only the first",
+				p.Name, p.ContainerPort, first.number, first.in(spec).String())
 		}
 	}
 }
 
 // podStatus checks the phase and the addresses of a pod.
-func (r *report) podStatus(at *field.Path, status *corev1.PodStatus) {
+func (r *report) podStatus(at *fieldPath, status *corev1.PodStatus) {
 	switch status.Phase {
 	case "", corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded, corev1.PodFailed, corev1.PodUnknown:
 	default:
-		r.notSupported(at.Child("phase"), string(status.Phase), "Pending", "Running", "Succeeded", "Failed", "Unknown")
+		r.notSupported(at.field("phase"), string(status.Phase), "Pending", "Running", "Succeeded", "Failed", "Unknown")
 	}
 	for i, text := range hostIPs(status) {
 		r.addr(ipPath(at, "hostIP", len(status.HostIPs), i), text)
 	}
 	ips := podIPs(status)
-	seen := map[netip.Addr]bool{}
-	families := map[bool]int{}
+	var seen map[netip.Addr]bool
+	if len(ips) > 1 {
+		seen = make(map[netip.Addr]bool)
+	}
+	families := [2]int{}
 	for i, text := range ips {
 		at := ipPath(at, "podIP", len(status.PodIPs), i)
 		addr, ok := r.addr(at, text)
@@ -126,21 +147,23 @@ func (r *report) podStatus(at *field.Path, status *corev1.PodStatus) {
 		if seen[addr] {
 			r.fail(at, field.ErrorTypeDuplicate, "%q is listed twice", text)
 		}
-		seen[addr] = true
-		families[addr.Is4()]++
+		if seen != nil {
+			seen[addr] = true
+		}
+		families[addr.BitLen()>>7]++
 	}
-	if families[true] > 1 || families[false] > 1 {
-		r.fail(at.Child("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", ips)
+	if families[0] > 1 || families[1] > 1 {
+		r.fail(at.field("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", ips)
 	}
 }
 
 // node checks the addresses of a node that are IP addresses. Host names and the
 // like are not looked at.
 func (r *report) node(n *corev1.Node) {
-	at := field.NewPath("status", "addresses")
+	at := pathTo("status").field("addresses")
 	for i, a := range n.Status.Addresses {
 		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
-			r.addr(at.Index(i).Child("address"), a.Address)
+			r.addr(at.element(i).field("address"), a.Address)
 		}
 	}
 }
@@ -172,11 +195,11 @@ func hostIPs(status *corev1.PodStatus) []string {
 
 // ipPath returns where the i'th of the addresses called name stands, of which
 // the list of them has n.
-func ipPath(at *field.Path, name string, n, i int) *field.Path {
+func ipPath(at *fieldPath, name string, n, i int) *fieldPath {
 	if n == 0 {
-		return at.Child(name)
+		return at.field(name)
 	}
-	return at.Child(name + "s").Index(i)
+	return at.field(name + "s").element(i)
 }
 
 // parsed returns the addresses that texts describe.

@@ -11,7 +11,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -196,8 +195,8 @@ func (p Pods) String() string {
 // spec. The result means nothing if there are errors.
 func (r *report) policy(np *networkingv1.NetworkPolicy, strictCIDR bool) *Policy {
 	p := &Policy{Name: types.NamespacedName{Namespace: namespaceOf(np), Name: nameOf(np)}}
-	at := field.NewPath("spec")
-	p.Pods = r.selector(at.Child("podSelector"), &np.Spec.PodSelector)
+	at := pathTo("spec")
+	p.Pods = r.selector(at.field("podSelector"), &np.Spec.PodSelector)
 
 	ingress := make([]ruleSpec, len(np.Spec.Ingress))
 	for i, rule := range np.Spec.Ingress {
@@ -223,14 +222,14 @@ func (r *report) policy(np *networkingv1.NetworkPolicy, strictCIDR bool) *Policy
 	rp.half(p, Ingress, ingress)
 	rp.half(p, Egress, egress)
 
-	at = at.Child("policyTypes")
+	at = at.field("policyTypes")
 	if len(policyTypes) > 2 {
-		r.invalid(at, policyTypes, "may not specify more than two policyTypes, Ingress and Egress")
+		r.fail(at, field.ErrorTypeInvalid, "%v: %s", policyTypes, "may not specify more than two policyTypes, Ingress and Egress")
 		return p
 	}
 	for i, t := range policyTypes {
 		if t != networkingv1.PolicyTypeIngress && t != networkingv1.PolicyTypeEgress {
-			r.notSupported(at.Index(i), string(t), "Ingress", "Egress")
+			r.notSupported(at.element(i), string(t), "Ingress", "Egress")
 		}
 	}
 	return p
@@ -252,25 +251,25 @@ type ruleParser struct {
 // half fills in the rules of one direction of p. If the policy does not list
 // the direction they are checked, but mean nothing.
 func (r ruleParser) half(p *Policy, d Direction, rules []ruleSpec) {
-	at, h := field.NewPath("spec", d.String()), p.Half(d)
+	at, h := pathTo("spec").field(d.String()), p.Half(d)
 	if !h.Isolates && len(rules) > 0 {
 		r.warn(at, "unlisted-direction", "these rules have no effect: policyTypes does not list %s", d.policyType())
 	}
 	for i, spec := range rules {
-		rule := r.rule(at.Index(i), d, spec)
+		rule := r.rule(at.element(i), d, spec)
 		if h.Isolates {
 			h.Rules = append(h.Rules, rule)
 		}
 	}
 }
 
-func (r ruleParser) rule(at *field.Path, d Direction, spec ruleSpec) Rule {
+func (r ruleParser) rule(at *fieldPath, d Direction, spec ruleSpec) Rule {
 	var rule Rule
 	for i := range spec.ports {
-		rule.Ports = append(rule.Ports, r.portItem(at.Child("ports").Index(i), &spec.ports[i]))
+		rule.Ports = append(rule.Ports, r.portItem(at.field("ports").element(i), &spec.ports[i]))
 	}
 	for i := range spec.peers {
-		rule.Peers = append(rule.Peers, r.peer(at.Child(d.peersField()).Index(i), &spec.peers[i]))
+		rule.Peers = append(rule.Peers, r.peer(at.field(d.peersField()).element(i), &spec.peers[i]))
 	}
 	if len(rule.Ports) == 0 {
 		rule.Ports = []PortItem{{}}
@@ -281,31 +280,31 @@ func (r ruleParser) rule(at *field.Path, d Direction, spec ruleSpec) Rule {
 	return rule
 }
 
-func (r ruleParser) portItem(at *field.Path, port *networkingv1.NetworkPolicyPort) PortItem {
+func (r ruleParser) portItem(at *fieldPath, port *networkingv1.NetworkPolicyPort) PortItem {
 	it := PortItem{Protocol: TCP}
 	if port.Protocol != nil {
-		it.Protocol = r.protocol(at.Child("protocol"), *port.Protocol)
+		it.Protocol = r.protocol(at.field("protocol"), *port.Protocol)
 	}
-	end := at.Child("endPort")
+	end := at.field("endPort")
 	switch {
 	case port.Port == nil:
 		if port.EndPort != nil {
-			r.invalid(end, *port.EndPort, "may not be specified when port is not specified: an endPort needs a port to begin with")
+			r.invalidNumber(end, *port.EndPort, "may not be specified when port is not specified: an endPort needs a port to begin with")
 		}
 	case port.Port.Type != intstr.Int:
 		it.Name = port.Port.StrVal
-		r.invalid(at.Child("port"), it.Name, validation.IsValidPortName(it.Name)...)
+		r.portName(at.field("port"), it.Name)
 		if port.EndPort != nil {
-			r.invalid(end, *port.EndPort, "may not be specified when port is non-numeric: a named port has no range")
+			r.invalidNumber(end, *port.EndPort, "may not be specified when port is non-numeric: a named port has no range")
 		}
 	default:
 		first := port.Port.IntVal
 		last := first
-		r.portNumber(at.Child("port"), first)
+		r.portNumber(at.field("port"), first)
 		if port.EndPort != nil {
 			last = *port.EndPort
 			if last < first {
-				r.invalid(end, last, "must be greater than or equal to port, which is "+strconv.Itoa(int(first)))
+				r.invalidNumber(end, last, "must be greater than or equal to port, which is "+strconv.Itoa(int(first)))
 			}
 			r.portNumber(end, last)
 		}
@@ -314,16 +313,16 @@ func (r ruleParser) portItem(at *field.Path, port *networkingv1.NetworkPolicyPor
 	return it
 }
 
-func (r ruleParser) peer(at *field.Path, peer *networkingv1.NetworkPolicyPeer) Peer {
+func (r ruleParser) peer(at *fieldPath, peer *networkingv1.NetworkPolicyPeer) Peer {
 	// A selector that is nil is not the one that picks nothing: that half of
 	// the peer is just not used.
 	pods := Pods{Namespace: r.namespace}
 	if peer.PodSelector != nil {
-		pods.Pods = r.selector(at.Child("podSelector"), peer.PodSelector)
+		pods.Pods = r.selector(at.field("podSelector"), peer.PodSelector)
 	}
 	if peer.NamespaceSelector != nil {
 		pods.Namespace = ""
-		pods.Namespaces = r.selector(at.Child("namespaceSelector"), peer.NamespaceSelector)
+		pods.Namespaces = r.selector(at.field("namespaceSelector"), peer.NamespaceSelector)
 	}
 	hasSelector := peer.PodSelector != nil || peer.NamespaceSelector != nil
 	if peer.IPBlock == nil {
@@ -332,25 +331,25 @@ func (r ruleParser) peer(at *field.Path, peer *networkingv1.NetworkPolicyPeer) P
 		}
 		return pods
 	}
-	block := Block{r.block(at.Child("ipBlock"), peer.IPBlock)}
+	block := Block{r.block(at.field("ipBlock"), peer.IPBlock)}
 	if hasSelector {
 		r.fail(at, field.ErrorTypeForbidden, "may not specify both ipBlock and another peer: write two items")
 	}
 	return block
 }
 
-func (r ruleParser) block(at *field.Path, block *networkingv1.IPBlock) cidr.Set {
+func (r ruleParser) block(at *fieldPath, block *networkingv1.IPBlock) cidr.Set {
 	if block.CIDR == "" {
-		r.fail(at.Child("cidr"), field.ErrorTypeRequired, "an ipBlock needs a cidr, such as 10.0.0.0/8")
+		r.fail(at.field("cidr"), field.ErrorTypeRequired, "an ipBlock needs a cidr, such as 10.0.0.0/8")
 		return cidr.Set{}
 	}
-	whole, ok := r.prefix(at.Child("cidr"), block.CIDR, r.strictCIDR)
+	whole, ok := r.prefix(at.field("cidr"), block.CIDR, r.strictCIDR)
 	if !ok {
 		return cidr.Set{}
 	}
 	var parts []netip.Prefix
 	for i, s := range block.Except {
-		at := at.Child("except").Index(i)
+		at := at.field("except").element(i)
 		part, ok := r.prefix(at, s, r.strictCIDR)
 		switch {
 		case !ok:

@@ -139,6 +139,9 @@ func contains(values []string, v string) bool {
 
 // validate returns what the API server would object to.
 func validate(ls metav1.LabelSelector) error {
+	if isValid(ls) {
+		return nil
+	}
 	var errs []error
 	invalid := func(path *field.Path, value string, problems []string) {
 		for _, p := range problems {
@@ -179,6 +182,33 @@ func validate(ls metav1.LabelSelector) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isValid reports at a glance whether validate has nothing to say.
+func isValid(ls metav1.LabelSelector) bool {
+	for k, v := range ls.MatchLabels {
+		if !ValidKey(k) || !ValidValue(v) {
+			return false
+		}
+	}
+	for _, r := range ls.MatchExpressions {
+		if !ValidKey(r.Key) || slices.ContainsFunc(r.Values, func(v string) bool { return !ValidValue(v) }) {
+			return false
+		}
+		switch r.Operator {
+		case metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn:
+			if len(r.Values) == 0 {
+				return false
+			}
+		case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
+			if len(r.Values) > 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Matches reports whether s picks an object with the given labels.
@@ -279,4 +309,55 @@ func (c *constraint) appendTo(b []byte) []byte {
 		b = append(b, v...)
 	}
 	return append(b, ')')
+}
+
+// ValidKey reports whether s can be the key of a label: a name of at most 63
+// letters, digits, dashes, underscores and dots that begins and ends with a
+// letter or digit, and before it perhaps a DNS name and a slash. It is what the
+// API server says with a regular expression.
+func ValidKey(s string) bool {
+	if i := strings.LastIndexByte(s, '/'); i >= 0 {
+		if !validPrefix(s[:i]) {
+			return false
+		}
+		s = s[i+1:]
+	}
+	return s != "" && ValidValue(s)
+}
+
+// ValidValue reports whether s can be the value of a label: a name as in
+// [ValidKey], or empty.
+func ValidValue(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isAlphanumeric(c):
+		case c == '-', c == '_', c == '.':
+			if i == 0 || i == len(s)-1 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return len(s) <= 63
+}
+
+// validPrefix reports whether s is a DNS name as RFC 1123 has it, in lower case.
+func validPrefix(s string) bool {
+	edge := true // s[i-1] does not belong to a label
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isAlphanumeric(c) && (c < 'A' || c > 'Z'):
+			edge = false
+		case edge, i == len(s)-1, c != '-' && c != '.', c == '.' && s[i-1] == '-':
+			return false
+		default:
+			edge = c == '.'
+		}
+	}
+	return s != "" && len(s) <= 253
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/labels"
@@ -753,4 +754,30 @@ func labelSetsNear(ls metav1.LabelSelector, extra set) []set {
 		vary(k, v)
 	}
 	return sets
+}
+
+// ValidKey and ValidValue accept what the API server accepts.
+func TestPropertyValid(t *testing.T) {
+	keys, values := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		part := rapid.OneOf(
+			rapid.StringOfN(rapid.RuneFrom([]rune("ab9-.A_é")), 0, 6, -1),
+			rapid.Map(rapid.SampledFrom([]int{62, 63, 64, 252, 253, 254}), func(n int) string { return strings.Repeat("a.", n)[:n] }),
+		)
+		s := strings.Join(rapid.SliceOfN(part, 1, 3).Draw(t, "parts"), "/")
+		if got, faults := selector.ValidKey(s), content.IsLabelKey(s); got != (len(faults) == 0) {
+			t.Fatalf("ValidKey(%q) is %v, the API server says %v", s, got, faults)
+		}
+		if got, faults := selector.ValidValue(s), content.IsLabelValue(s); got != (len(faults) == 0) {
+			t.Fatalf("ValidValue(%q) is %v, the API server says %v", s, got, faults)
+		}
+		if selector.ValidKey(s) {
+			keys++
+		}
+		if selector.ValidValue(s) {
+			values++
+		}
+	})
+	assert.Positive(t, keys)
+	assert.Positive(t, values)
 }

@@ -1,0 +1,51 @@
+package policy
+
+// The functions of this file say at a glance what the validation of the API
+// server says with regular expressions.
+
+// isDNSLabel reports whether s is a label of a DNS name as RFC 1123 has it.
+func isDNSLabel(s string) bool {
+	return len(s) <= 63 && isDNSPart(s)
+}
+
+// isDNSName reports whether s is a DNS name as RFC 1123 has it, in lower case.
+func isDNSName(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	begin := 0
+	for i := range len(s) {
+		if s[i] == '.' {
+			if !isDNSPart(s[begin:i]) {
+				return false
+			}
+			begin = i + 1
+		}
+	}
+	return isDNSPart(s[begin:])
+}
+
+// isDNSPart is isDNSLabel for any length.
+func isDNSPart(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLowerOrDigit(c) && (c != '-' || i == 0 || i == len(s)-1) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isPortName reports whether s can be the name of a container port.
+func isPortName(s string) bool {
+	letter := false
+	for i := range len(s) {
+		c := s[i]
+		if !isLowerOrDigit(c) && (c != '-' || i == 0 || i == len(s)-1 || s[i-1] == '-') {
+			return false
+		}
+		letter = letter || 'a' <= c && c <= 'z'
+	}
+	return letter && len(s) <= 15
+}
+
+func isLowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
