@@ -338,6 +338,9 @@ func fieldErrors(err error) []*field.Error {
 // prefix returns the block that s describes, and reports what is odd about it.
 // It reports false if s describes none.
 func (r *report) prefix(at *fieldPath, s string, strictCIDR bool) (_ netip.Prefix, ok bool) {
+	if p, ok := plainPrefix(s); ok {
+		return p, true
+	}
 	if bad := validation.IsValidCIDRForLegacyField(nil, s, false, nil); len(bad) > 0 {
 		r.invalid(at, s, bad[0].Detail)
 		return netip.Prefix{}, false

@@ -141,14 +141,17 @@ func (c *Cluster) Model() (*Model, error) {
 }
 
 func compareNames(a, b types.NamespacedName) int {
-	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
 }
 
 // A modelBuilder makes the Model of a Cluster, step by step.
 type modelBuilder struct {
 	cluster *Cluster
-	objects []object // sorted
-	byKey   map[objectKey]*object
+	objects []object                              // sorted
+	byKey   map[objectKey]*object                 // namespaces, workloads, and what has a name that others have
 	hostIPs map[string][]netip.Addr               // of nodes, as their pods know them
 	strays  map[types.NamespacedName][]netip.Addr // of pods that name no node, the addresses of the node
 	missing []string                              // namespaces without object, sorted
@@ -159,7 +162,8 @@ type modelBuilder struct {
 type object struct {
 	metav1.Object
 	key    objectKey
-	text   string  // what it holds, if others have its name
+	again  bool    // others of its kind have its name, or have none either
+	text   string  // what it holds, if again
 	source *source // nil if it was not read from a file
 	policy *Policy // the normal form of a NetworkPolicy
 }
@@ -192,7 +196,9 @@ func (c *Cluster) objects() []object {
 	all = appendObjects(all, c, c.ServiceCIDRs)
 	all = appendObjects(all, c, c.Ingresses)
 	all = appendObjects(all, c, c.Policies)
-	slices.SortStableFunc(all, compareSources)
+	if len(c.sources) > 0 {
+		slices.SortStableFunc(all, compareSources)
+	}
 	return all
 }
 
@@ -204,23 +210,37 @@ func appendObjects[T any, P interface {
 	metav1.Object
 }](all []object, c *Cluster, objs []P) []object {
 	n := len(all)
-	count := map[types.NamespacedName]int{}
+	all = slices.Grow(all, len(objs))
+	prefixed := false
 	for _, obj := range objs {
 		if obj != nil {
 			name := types.NamespacedName{Namespace: namespaceOf(obj), Name: nameOf(obj)}
 			all = append(all, object{Object: obj, key: objectKey{kindOf(obj), name}, source: c.sources[obj]})
-			count[name]++
+			prefixed = prefixed || obj.GetName() == ""
 		}
 	}
 	objects := all[n:]
-	for i := range objects {
-		if o := &objects[i]; count[o.key.name] > 1 {
-			o.text = textOf(o.Object)
+	byName := func(a, b object) int { return compareNames(a.key.name, b.key.name) }
+	slices.SortFunc(objects, byName)
+	for i := 1; i < len(objects); i++ {
+		if objects[i-1].key != objects[i].key {
+			continue
 		}
+		first := i - 1
+		for i < len(objects) && objects[i].key == objects[first].key {
+			i++
+		}
+		same := objects[first:i]
+		for j := range same {
+			same[j].text, same[j].again = textOf(same[j].Object), true
+		}
+		slices.SortFunc(same, func(a, b object) int {
+			return cmp.Or(strings.Compare(a.text, b.text), compareSources(a, b))
+		})
 	}
-	slices.SortFunc(objects, func(a, b object) int {
-		return cmp.Or(compareNames(a.key.name, b.key.name), strings.Compare(a.text, b.text), compareSources(a, b))
-	})
+	if !prefixed {
+		return all
+	}
 	number := map[types.NamespacedName]int{}
 	for i := range objects {
 		o := &objects[i]
@@ -229,7 +249,7 @@ func appendObjects[T any, P interface {
 			o.key.name.Name = fmt.Sprintf("%s#%d", prefix, number[o.key.name])
 		}
 	}
-	slices.SortStableFunc(objects, func(a, b object) int { return compareNames(a.key.name, b.key.name) })
+	slices.SortStableFunc(objects, byName)
 	return all
 }
 
@@ -276,10 +296,12 @@ func (b *modelBuilder) inspect() error {
 	var r report
 	for i := range b.objects {
 		o := &b.objects[i]
-		if first := b.byKey[o.key]; first == nil {
-			b.byKey[o.key] = o
-		} else if o.key.name.Name != "" {
-			errs = append(errs, b.duplicate(o, first))
+		if _, workload := groupOf(o.key.kind); workload || o.again || o.key.kind == "Namespace" {
+			if first := b.byKey[o.key]; first == nil {
+				b.byKey[o.key] = o
+			} else if o.key.name.Name != "" {
+				errs = append(errs, b.duplicate(o, first))
+			}
 		}
 		p := r.inspect(o.Object, false)
 		for _, e := range r.errs {
@@ -353,33 +375,40 @@ func (b *modelBuilder) duplicate(o, first *object) error {
 // addPods adds the pods, and the workloads that stand for pods.
 func (b *modelBuilder) addPods() {
 	staffed := map[objectKey]bool{} // workloads with pods that have not terminated
+	var lastDirect, lastOwner objectKey // of the last pod: that of the next is mostly the same
+	var scratch []netip.Addr
 	for i := range b.objects {
 		o := &b.objects[i]
 		pod, ok := o.Object.(*corev1.Pod)
 		if !ok {
 			continue
 		}
-		p := newPod(pod)
+		if b.model.Pods == nil {
+			b.model.Pods = make([]Pod, 0, len(b.cluster.Pods))
+		}
+		b.model.Pods = append(b.model.Pods, newPod(pod))
+		p := &b.model.Pods[len(b.model.Pods)-1]
 		p.Name = o.key.name
-		ips := parsed(hostIPs(&pod.Status))
+		ips := appendHostIPs(scratch[:0], &pod.Status)
+		scratch = ips
 		if len(ips) == 0 && p.HostNetwork {
 			ips = p.Addrs // those of its node
 		}
 		switch {
 		case len(ips) == 0 || p.Terminated:
 		case p.Node == "":
-			b.strays[p.Name] = ips
+			b.strays[p.Name] = slices.Clone(ips)
 		default:
-			b.hostIPs[p.Node] = append(b.hostIPs[p.Node], ips...)
+			b.addHostIPs(p.Node, ips)
 		}
 		if direct, ok := o.controller(); ok {
 			owner := b.outermost(direct, pod.Labels)
 			p.Owner = Owner{owner.kind, owner.name.Name}
-			if !p.Terminated {
+			if !p.Terminated && (direct != lastDirect || owner != lastOwner) {
 				staffed[direct], staffed[owner] = true, true
+				lastDirect, lastOwner = direct, owner
 			}
 		}
-		b.model.Pods = append(b.model.Pods, p)
 	}
 	for i := range b.objects {
 		o := &b.objects[i]
@@ -403,6 +432,16 @@ func (b *modelBuilder) addPods() {
 	slices.SortFunc(b.model.Pods, func(x, y Pod) int {
 		return cmp.Or(compareNames(x.Name, y.Name), strings.Compare(x.Kind, y.Kind))
 	})
+}
+
+// addHostIPs adds addresses of a node, most of which are there already.
+func (b *modelBuilder) addHostIPs(node string, ips []netip.Addr) {
+	known := b.hostIPs[node]
+	const few = 8 // up to here, comparing is faster than sorting later
+	if len(known) <= few && !slices.ContainsFunc(ips, func(a netip.Addr) bool { return !slices.Contains(known, a) }) {
+		return
+	}
+	b.hostIPs[node] = append(known, ips...)
 }
 
 // outermost returns the workload that made the workload direct, which controls
@@ -509,9 +548,10 @@ func addedLabels(kind string) []string {
 func (b *modelBuilder) addNodes() {
 	nodes := map[string]Node{}
 	primary := map[string][]netip.Addr{} // of each node, at most one of each family
-	for _, p := range b.model.Pods {
-		if p.Node != "" {
-			nodes[p.Node] = Node{Name: p.Node, Mentioned: true}
+	for i := range b.model.Pods {
+		name := b.model.Pods[i].Node
+		if _, ok := nodes[name]; !ok && name != "" {
+			nodes[name] = Node{Name: name, Mentioned: true}
 		}
 	}
 	for i := range b.objects {
@@ -679,6 +719,9 @@ func (b *modelBuilder) warnOfLabels() {
 				added[key] = p
 			}
 		}
+	}
+	if len(added) == 0 && len(b.missing) == 0 {
+		return
 	}
 	ofPods := func(o *object, field string, s selector.Selector) {
 		for key := range s.Keys() {

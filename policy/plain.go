@@ -1,5 +1,7 @@
 package policy
 
+import "net/netip"
+
 // The functions of this file say at a glance what the validation of the API
 // server says with regular expressions.
 
@@ -49,3 +51,14 @@ func isPortName(s string) bool {
 }
 
 func isLowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+// plainPrefix returns the block that s describes, if it does so in the one form
+// that nobody objects to.
+func plainPrefix(s string) (_ netip.Prefix, ok bool) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		return netip.Prefix{}, false
+	}
+	var buf [64]byte
+	return p, string(p.AppendTo(buf[:0])) == s
+}

@@ -129,8 +129,8 @@ func (r *report) podStatus(at *fieldPath, status *corev1.PodStatus) {
 	default:
 		r.notSupported(at.field("phase"), string(status.Phase), "Pending", "Running", "Succeeded", "Failed", "Unknown")
 	}
-	for i, text := range hostIPs(status) {
-		r.addr(ipPath(at, "hostIP", len(status.HostIPs), i), text)
+	for i, ip := range hostIPs(status) {
+		r.addr(ipPath(at, "hostIP", len(status.HostIPs), i), ip.IP)
 	}
 	ips := podIPs(status)
 	var seen map[netip.Addr]bool
@@ -138,14 +138,14 @@ func (r *report) podStatus(at *fieldPath, status *corev1.PodStatus) {
 		seen = make(map[netip.Addr]bool)
 	}
 	families := [2]int{}
-	for i, text := range ips {
+	for i, ip := range ips {
 		at := ipPath(at, "podIP", len(status.PodIPs), i)
-		addr, ok := r.addr(at, text)
+		addr, ok := r.addr(at, ip.IP)
 		if !ok {
 			continue
 		}
 		if seen[addr] {
-			r.fail(at, field.ErrorTypeDuplicate, "%q is listed twice", text)
+			r.fail(at, field.ErrorTypeDuplicate, "%q is listed twice", ip.IP)
 		}
 		if seen != nil {
 			seen[addr] = true
@@ -153,7 +153,7 @@ func (r *report) podStatus(at *fieldPath, status *corev1.PodStatus) {
 		families[addr.BitLen()>>7]++
 	}
 	if families[0] > 1 || families[1] > 1 {
-		r.fail(at.field("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", ips)
+		r.fail(at.field("podIPs"), field.ErrorTypeInvalid, "%q: may specify no more than one IP for each IP family", textsOf(ips))
 	}
 }
 
@@ -170,27 +170,37 @@ func (r *report) node(n *corev1.Node) {
 
 // podIPs returns the addresses of a pod. The list counts, if there is one; the
 // single address is from older clusters.
-func podIPs(status *corev1.PodStatus) []string {
+func podIPs(status *corev1.PodStatus) []corev1.PodIP {
 	if len(status.PodIPs) == 0 && status.PodIP != "" {
-		return []string{status.PodIP}
+		return []corev1.PodIP{{IP: status.PodIP}}
 	}
-	ips := make([]string, len(status.PodIPs))
-	for i, ip := range status.PodIPs {
-		ips[i] = ip.IP
-	}
-	return ips
+	return status.PodIPs
 }
 
 // hostIPs returns the addresses of a pod's node, chosen as by podIPs.
-func hostIPs(status *corev1.PodStatus) []string {
+func hostIPs(status *corev1.PodStatus) []corev1.HostIP {
 	if len(status.HostIPs) == 0 && status.HostIP != "" {
-		return []string{status.HostIP}
+		return []corev1.HostIP{{IP: status.HostIP}}
 	}
-	ips := make([]string, len(status.HostIPs))
-	for i, ip := range status.HostIPs {
-		ips[i] = ip.IP
+	return status.HostIPs
+}
+
+func textsOf(ips []corev1.PodIP) []string {
+	texts := make([]string, len(ips))
+	for i, ip := range ips {
+		texts[i] = ip.IP
 	}
-	return ips
+	return texts
+}
+
+// appendHostIPs appends the addresses of a pod's node.
+func appendHostIPs(addrs []netip.Addr, status *corev1.PodStatus) []netip.Addr {
+	for _, ip := range hostIPs(status) {
+		if a, ok := parseAddr(ip.IP); ok {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
 }
 
 // ipPath returns where the i'th of the addresses called name stands, of which
@@ -251,9 +261,16 @@ func newPod(pod *corev1.Pod) Pod {
 	p := fromSpec(&pod.Spec)
 	p.Kind = "Pod"
 	p.Labels = pod.Labels
-	p.Addrs = parsed(podIPs(&pod.Status))
+	if ips := podIPs(&pod.Status); len(ips) > 0 {
+		p.Addrs = make([]netip.Addr, 0, len(ips))
+		for _, ip := range ips {
+			if a, ok := parseAddr(ip.IP); ok {
+				p.Addrs = append(p.Addrs, a)
+			}
+		}
+	}
 	if p.HostNetwork && len(p.Addrs) == 0 {
-		p.Addrs = onePerFamily(parsed(hostIPs(&pod.Status)))
+		p.Addrs = onePerFamily(appendHostIPs(nil, &pod.Status))
 	}
 	p.Terminated = pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	p.Pending = pod.Status.Phase == corev1.PodPending
@@ -276,28 +293,41 @@ func isReady(status *corev1.PodStatus) bool {
 // fromSpec returns what the spec of a pod or of a template says.
 func fromSpec(spec *corev1.PodSpec) Pod {
 	p := Pod{Node: spec.NodeName, HostNetwork: spec.HostNetwork}
-	add := func(c *corev1.Container, by ContainerKind) {
-		for _, port := range c.Ports {
-			if port.Name != "" {
-				number := containerProtocol(port).Port(uint16(port.ContainerPort))
-				p.Ports = append(p.Ports, ContainerPort{port.Name, number, by})
-			}
-		}
-	}
+	n := 0
 	for i := range spec.Containers {
-		add(&spec.Containers[i], Container)
+		n += len(spec.Containers[i].Ports)
+	}
+	for i := range spec.InitContainers {
+		n += len(spec.InitContainers[i].Ports)
+	}
+	if n == 0 {
+		return p
+	}
+	p.Ports = make([]ContainerPort, 0, n)
+	for i := range spec.Containers {
+		p.addPorts(&spec.Containers[i], Container)
 	}
 	for i := range spec.InitContainers {
 		if c := &spec.InitContainers[i]; isSidecar(c) {
-			add(c, Sidecar)
+			p.addPorts(c, Sidecar)
 		}
 	}
 	for i := range spec.InitContainers {
 		if c := &spec.InitContainers[i]; !isSidecar(c) {
-			add(c, InitContainer)
+			p.addPorts(c, InitContainer)
 		}
 	}
 	return p
+}
+
+// addPorts adds the ports of a container that have names.
+func (p *Pod) addPorts(c *corev1.Container, by ContainerKind) {
+	for i := range c.Ports {
+		if port := &c.Ports[i]; port.Name != "" {
+			number := containerProtocol(*port).Port(uint16(port.ContainerPort))
+			p.Ports = append(p.Ports, ContainerPort{port.Name, number, by})
+		}
+	}
 }
 
 // containerProtocol returns the protocol of a container port, which is TCP if
