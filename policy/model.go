@@ -374,7 +374,7 @@ func (b *modelBuilder) duplicate(o, first *object) error {
 
 // addPods adds the pods, and the workloads that stand for pods.
 func (b *modelBuilder) addPods() {
-	staffed := map[objectKey]bool{} // workloads with pods that have not terminated
+	staffed := map[objectKey]bool{}     // workloads with pods that have not terminated
 	var lastDirect, lastOwner objectKey // of the last pod: that of the next is mostly the same
 	var scratch []netip.Addr
 	for i := range b.objects {
@@ -548,11 +548,13 @@ func addedLabels(kind string) []string {
 func (b *modelBuilder) addNodes() {
 	nodes := map[string]Node{}
 	primary := map[string][]netip.Addr{} // of each node, at most one of each family
-	for i := range b.model.Pods {
-		name := b.model.Pods[i].Node
+	mention := func(name string) {
 		if _, ok := nodes[name]; !ok && name != "" {
 			nodes[name] = Node{Name: name, Mentioned: true}
 		}
+	}
+	for i := range b.model.Pods {
+		mention(b.model.Pods[i].Node)
 	}
 	for i := range b.objects {
 		switch obj := b.objects[i].Object.(type) {
@@ -561,11 +563,14 @@ func (b *modelBuilder) addNodes() {
 			nodes[name] = Node{Name: name, Addrs: nodeAddrs(obj)}
 		case *discoveryv1.EndpointSlice:
 			for _, e := range obj.Endpoints {
-				if e.NodeName == nil || *e.NodeName == "" {
-					continue
-				}
-				if _, ok := nodes[*e.NodeName]; !ok {
-					nodes[*e.NodeName] = Node{Name: *e.NodeName, Mentioned: true}
+				mention(deref(e.NodeName, ""))
+			}
+		case *endpoints:
+			for _, s := range obj.Subsets {
+				for _, list := range [...][]corev1.EndpointAddress{s.Addresses, s.NotReadyAddresses} { //lint:ignore SA1019 It is part of Endpoints.
+					for _, a := range list {
+						mention(deref(a.NodeName, ""))
+					}
 				}
 			}
 		}

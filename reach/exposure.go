@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/polreach/polreach/cidr"
@@ -52,7 +53,7 @@ func (g *Graph) Exposures(pod Endpoint) []Exposure {
 			continue
 		}
 		for port := range s.Ports {
-			if slices.ContainsFunc(s.ports[port], func(b backend) bool { return g.standsFor(id, b.end) }) {
+			if slices.ContainsFunc(s.ports[port], func(b backend) bool { return g.mayBe(id, b.end, b.addr) }) {
 				list = append(list, g.exposuresBy(int32(i), int32(port), id)...)
 			}
 		}
@@ -75,12 +76,22 @@ func (g *Graph) standsFor(id, pod int32) bool {
 	return false
 }
 
+// mayBe reports whether backend is what is known of id, or is not known and has
+// an address of id.
+func (g *Graph) mayBe(id, backend int32, a netip.Addr) bool {
+	if backend >= 0 {
+		return g.standsFor(id, backend)
+	}
+	pod := g.pod(id)
+	return pod != nil && !pod.Terminated && slices.Contains(g.knownAddrs(id), a)
+}
+
 // exposuresBy returns the doors of a Service port to a pod.
 func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
 	var ports []policy.Port // of the pod
 	for _, b := range s.ports[port] {
-		if g.standsFor(pod, b.end) && !slices.Contains(ports, b.port) {
+		if g.mayBe(pod, b.end, b.addr) && !slices.Contains(ports, b.port) {
 			ports = append(ports, b.port)
 		}
 	}
@@ -151,7 +162,8 @@ func (r *clientResult) add(g *Graph, h *hop) {
 // known that the pod is local.
 func (g *Graph) leadsTo(h *hop, pod int32, port policy.Port) bool {
 	if h.kind == stopHop {
-		return h.stop == Unknown && h.missing.what == missingNode && g.standsFor(pod, h.missing.id)
+		return h.stop == Unknown && (h.missing.what == missingNode && g.standsFor(pod, h.missing.id) ||
+			h.missing.what == missingOwner && g.mayBe(pod, -1, h.missing.addr))
 	}
 	return h.port == port && g.standsFor(pod, h.backend)
 }

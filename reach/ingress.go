@@ -90,6 +90,24 @@ func (g *Graph) Routes(controllers ...Endpoint) []Route {
 	return list
 }
 
+// portTexts returns the first ports of a Service in words, such as
+// "http (80/TCP)".
+func (s *service) portTexts() []string {
+	const most = 10
+	var texts []string
+	for i, sp := range s.Ports {
+		if i == most {
+			return append(texts, fmt.Sprintf("and %d more", len(s.Ports)-most))
+		}
+		text := sp.Port.String()
+		if sp.Name != "" {
+			text = sp.Name + " (" + text + ")"
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 func (g *Graph) route(in *policy.IngressObject, b policy.IngressBackend, controllers []Endpoint, faults map[types.NamespacedName]string) Route {
 	r := Route{Ingress: in.Name, Place: in.Place(b.Field), Host: b.Host, Path: b.Path, Port: b.PortName}
 	if b.PortNumber != 0 {
@@ -122,6 +140,9 @@ func (g *Graph) route(in *policy.IngressObject, b policy.IngressBackend, control
 	}
 	if port < 0 {
 		r.Fault = fmt.Sprintf("%s has no TCP port %s", g.serviceName(i), r.Port)
+		if ports := s.portTexts(); len(ports) > 0 {
+			r.Fault += ", only " + strings.Join(ports, ", ")
+		}
 		return r
 	}
 	for _, controller := range controllers {

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -142,7 +143,7 @@ func (g *Graph) lookup(text string) (int32, error) {
 		}
 		return 0, g.unknown("node", "node:", rest)
 	case "node-of":
-		if strings.HasPrefix(rest, "node") {
+		if isNodeText(rest) {
 			return 0, fmt.Errorf("%s is not a pod, so it has no node", rest)
 		}
 		id, err := g.lookup(rest)
@@ -151,7 +152,7 @@ func (g *Graph) lookup(text string) (int32, error) {
 		}
 		return g.nodeUnder(id, rest)
 	case "replica":
-		if strings.HasPrefix(rest, "node") || strings.HasPrefix(rest, "replica:") {
+		if isNodeText(rest) || strings.HasPrefix(rest, "replica:") {
 			return 0, fmt.Errorf("%s is not a workload, so it has no replica", rest)
 		}
 		id, err := g.lookup(rest)
@@ -169,7 +170,13 @@ func (g *Graph) lookup(text string) (int32, error) {
 	if prefix == "svc" {
 		return 0, fmt.Errorf("%s is a Service, which is no end of a flow; name what is behind it", text)
 	}
-	return 0, fmt.Errorf("%q names no kind of endpoint; want pod, deploy, rs, sts, ds, job, cj, rc, replica, node or node-of", prefix)
+	return 0, fmt.Errorf("%q %w: want pod, deploy, rs, sts, ds, job, cj, rc, replica, node or node-of", prefix, errNoKind)
+}
+
+var errNoKind = errors.New("names no kind of endpoint")
+
+func isNodeText(text string) bool {
+	return strings.HasPrefix(text, "node:") || strings.HasPrefix(text, "node-of:")
 }
 
 // unknownNames are the names of the endpoints of which nothing is known.
@@ -210,7 +217,8 @@ func shortOf(kind string) string {
 func (g *Graph) lookupPod(text, kind string) (int32, error) {
 	ns, name, ok := strings.Cut(text, "/")
 	if !ok || ns == "" || name == "" {
-		return 0, fmt.Errorf("%q is neither namespace/name nor an address", text)
+		err := fmt.Errorf("%q is neither namespace/name nor an address", text)
+		return 0, didYouMean(err, g.nearest("", text))
 	}
 	found := g.named(types.NamespacedName{Namespace: ns, Name: name}, kind)
 	switch {
@@ -353,7 +361,15 @@ func (g *Graph) unknown(what, prefix, name string) error {
 	if len(near) == 0 {
 		return fmt.Errorf("the cluster has no %s %s, and no name like it", what, name)
 	}
-	return fmt.Errorf("the cluster has no %s %s; did you mean %s?", what, name, strings.Join(near, " or "))
+	return didYouMean(fmt.Errorf("the cluster has no %s %s", what, name), near)
+}
+
+// didYouMean adds names that are near to an error.
+func didYouMean(err error, near []string) error {
+	if len(near) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 }
 
 // nearest returns up to three names that text may have meant, nearest first.
@@ -365,7 +381,11 @@ func (g *Graph) nearest(prefix, text string) []string {
 	var all []candidate
 	most := max(2, len(text)/3)
 	add := func(name string) {
-		if d := distance(text, name, most); d <= most {
+		d := distance(text, name, most)
+		if _, inside, ok := strings.Cut(name, "/"); ok && inside == text {
+			d = 0 // only the namespace is missing
+		}
+		if d <= most {
 			all = append(all, candidate{d, prefix + name})
 		}
 	}

@@ -99,6 +99,14 @@ func TestWorkloadWithPods(t *testing.T) {
 	assert.Len(t, g.Pods(), 3, "the workload is not a fourth pod")
 }
 
+// A namespace may be called nearly like a prefix.
+func TestNamespaceCalledNode(t *testing.T) {
+	g := compileText(t, strings.ReplaceAll(rollout, "namespace: x", "namespace: node-x"))
+	for _, text := range []string{"node-x/web", "replica:node-x/web", "node-of:node-x/web", "node-of:replica:node-x/web"} {
+		assert.Equal(t, text, g.MustLookup(text).String())
+	}
+}
+
 func TestWorkloadOnOneNode(t *testing.T) {
 	g := compileText(t, strings.ReplaceAll(rollout, "nodeName: n2", "nodeName: n1"))
 	ask(t, g, []string{
@@ -123,7 +131,7 @@ spec: {podSelector: {matchLabels: {canary: yes-it-is}}, ingress: [{}]}
 		{"deploy:x/webb", rollout, "did you mean deploy:x/web?", "the kind stays"},
 		{"node:n3", rollout, "did you mean node:n1 or node:n2?", "nodes have names too"},
 		{"x/entirely-different", rollout, "no name like it", "nothing is near"},
-		{"web", rollout, "neither namespace/name nor an address", "a name needs its namespace"},
+		{"web", rollout, "neither namespace/name nor an address; did you mean x/web?", "a name needs its namespace"},
 		{"x/", rollout, "neither namespace/name nor an address", "no name"},
 		{"10.0.0.300", rollout, "neither namespace/name nor an address", "no address"},
 		{"fe80::1%eth0", rollout, "without zone", "a zone means something on one host only"},

@@ -368,7 +368,7 @@ var serviceCases = []serviceCase{
 		all 203.0.113.9 > svc:y/s 80/TCP # the client is seen
 		some 203.0.113.9 > 198.51.100.9 80/TCP # two Services claim it, one is closed but for n1
 		all 203.0.113.9 > 198.51.100.9 81/TCP # another port is not translated
-		some 198.51.100.1 > 192.168.0.2 80/TCP # the Service, or else the node itself
+		all 198.51.100.1 > 192.168.0.2 80/TCP # n2 alone receives it, has no backend, and may answer itself
 		none x/a > 192.168.0.2 80/TCP # x/a may not go to nodes, and y/a does not admit x/a`},
 	{rule: "SEM-270", services: strings.Replace(plain, "{", "{internalTrafficPolicy: Local, ", 1), change: with(onNode("x", "b", "n2"), onNode("x", "c", "")), answers: `
 		all x/a > svc:y/s 80/TCP # y/a is on n1 too

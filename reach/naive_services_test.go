@@ -43,6 +43,7 @@ type naivePath struct {
 
 	stop    reach.Outcome // empty if the policies decide
 	perhaps []string      // the backends that it would be, if it is unknown whether
+	many    netip.Addr    // of a backend of which it is unknown who it is
 	allowed bool
 }
 
@@ -561,8 +562,8 @@ func (n *naive) toAlias(q naiveAsk, svc *corev1.Service, aliases []*corev1.Servi
 	switch {
 	case len(paths) > 0:
 		return paths
-	case ok:
-		return []naivePath{{stop: reach.Unknown}}
+	case ok, strings.HasSuffix(dnsName(alias), ".cluster.local"), strings.HasSuffix(dnsName(alias), ".svc"):
+		return []naivePath{{stop: reach.Unknown}} // nobody outside can have the name
 	}
 	d := naiveDoor{kind: reach.ExternalName, svc: svc}
 	for _, fam := range q.fams {
@@ -621,7 +622,8 @@ func (n *naive) isOwned(a netip.Addr) bool {
 // place.
 type naiveBackend struct {
 	end   naiveEnd
-	many  bool // it is not known who has the address
+	addr  netip.Addr // of a listed one
+	many  bool       // it is not known who has it
 	port  policy.Port
 	node  string // where it counts as local; empty if nowhere
 	ready bool
@@ -660,7 +662,7 @@ func (n *naive) headless(q naiveAsk, svc *corev1.Service, of []reach.Family) []n
 func (n *naive) untranslated(client naiveEnd, p naivePath, b naiveBackend) naivePath {
 	p.backend, p.port = textOfEnd(b.end), b.port
 	if n.when(b.many, "SEM-224") {
-		p.stop = reach.Unknown
+		p.stop, p.many = reach.Unknown, b.addr
 		return p
 	}
 	if n.lacks(client, b.end, p.fam) {
@@ -920,9 +922,9 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 	}
 	var found []naiveBackend
 	for _, e := range entries {
-		b := naiveBackend{port: e.port, node: e.node, ready: e.state.ready, last: e.state.last}
+		b := naiveBackend{addr: e.addr, port: e.port, node: e.node, ready: e.state.ready, last: e.state.last}
 		ends := n.withAddr(e.addr)
-		b.end, b.many = ends[0], len(ends) > 1
+		b.end, b.many = ends[0], len(ends) > 1 || n.isVirtual(e.addr) || ends[0].isNode && n.isShared(e.addr)
 		if b.end.spec != nil {
 			b.end.at = false // it is the pod itself, over this family
 		}
@@ -936,6 +938,32 @@ func (n *naive) listedBackends(svc *corev1.Service, sp *corev1.ServicePort, fam 
 		found = append(found, b)
 	}
 	return found
+}
+
+// isVirtual reports whether a is, or is for, the address of a Service, behind
+// which a backend cannot be (SEM-264).
+func (n *naive) isVirtual(a netip.Addr) bool {
+	for _, svc := range n.c.Services {
+		if slices.Contains(clusterIPs(svc), a) {
+			return true
+		}
+	}
+	for _, r := range n.c.ServiceCIDRs {
+		for _, text := range r.Spec.CIDRs {
+			if netip.MustParsePrefix(text).Contains(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isShared reports whether a can mean a node, or a pod on its network that
+// policies apply to (SEM-207).
+func (n *naive) isShared(a netip.Addr) bool {
+	return n.p.HostNetworkAsPods && slices.ContainsFunc(n.known, func(e naiveEnd) bool {
+		return !e.dead && e.spec != nil && e.spec.HostNetwork && slices.Contains(e.addrs, a)
+	})
 }
 
 // withReplicas: a workload that is its own backend also reaches another pod of
@@ -1153,7 +1181,7 @@ func (n *naive) beyond(q naiveAsk, d naiveDoor, fam, outFam reach.Family) []naiv
 		p := d.newPath(fam)
 		p.backend, p.port = textOfEnd(w.to.end), w.to.port
 		if n.when(w.to.many, "SEM-224") {
-			p.stop = reach.Unknown
+			p.stop, p.many = reach.Unknown, w.to.addr
 			paths = append(paths, p)
 			continue
 		}
@@ -1204,6 +1232,14 @@ func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePat
 	var unknown bool
 	var perhaps []string
 	switch {
+	case outside && d.node == nil && n.nodeOfDoor(d) != "":
+		n.reach("SEM-282")
+		ways, unknown = n.waysBy(found, onlyLocal, n.nodeOfDoor(d))
+		for _, b := range found {
+			if unknown && mayBeOne(b.node, n.nodeOfDoor(d)) && n.couldStandIn(found, b, n.nodeOfDoor(d)) {
+				perhaps = append(perhaps, textOfEnd(b.end))
+			}
+		}
 	case outside && d.node == nil:
 		ways, perhaps = n.waysFromOutside(found, onlyLocal, hides)
 		unknown = len(perhaps) > 0
@@ -1212,7 +1248,7 @@ func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePat
 		ways, unknown = n.waysBy(found, onlyLocal, d.node.node)
 	default:
 		for i, b := range found {
-			if b.end.id == q.client.id && b.end.spec != nil {
+			if b.end.id == q.client.id && b.end.spec != nil && b.node != "" {
 				found[i].node = q.client.node // whatever else is known of that (SEM-287)
 			}
 		}
@@ -1226,6 +1262,26 @@ func (n *naive) translated(q naiveAsk, d naiveDoor, fam reach.Family) []naivePat
 		paths = append(paths, n.toBackend(q, d, fam, w, hides, away))
 	}
 	return paths
+}
+
+// nodeOfDoor returns the id of the node that has the address of a door, or "":
+// what comes to it is received by that node alone (SEM-282).
+func (n *naive) nodeOfDoor(d naiveDoor) string {
+	if !d.addr.IsValid() || d.kind == reach.ClusterIP {
+		return ""
+	}
+	if ends := n.withAddr(d.addr); len(ends) == 1 && ends[0].isNode && ends[0].spec == nil {
+		return ends[0].node
+	}
+	return ""
+}
+
+// couldStandIn reports whether b is among the backends that are used if they
+// are on a node: a ready one, or where no ready one is or may be there, any.
+func (n *naive) couldStandIn(found []naiveBackend, b naiveBackend, node string) bool {
+	return b.ready || b.last && !slices.ContainsFunc(found, func(o naiveBackend) bool {
+		return o.ready && (o.node == node || mayBeOne(o.node, node))
+	})
 }
 
 // unlessLocal returns the path that ends because backends must be local.
@@ -1338,6 +1394,15 @@ func (n *naive) receivers(b naiveBackend) []string {
 			}
 		}
 	}
+	for _, o := range n.c.Endpoints {
+		for _, s := range o.Subsets {
+			for _, a := range slices.Concat(s.Addresses, s.NotReadyAddresses) {
+				if a.NodeName != nil && *a.NodeName != "" {
+					nodes = append(nodes, "node:"+*a.NodeName)
+				}
+			}
+		}
+	}
 	if b.end.node != "" {
 		nodes = append(nodes, b.end.node)
 	}
@@ -1421,7 +1486,7 @@ func (n *naive) toBackend(q naiveAsk, d naiveDoor, fam reach.Family, w naiveWay,
 	p, b := d.newPath(fam), w.to
 	p.node, p.backend, p.port = w.node, textOfEnd(b.end), b.port
 	if n.when(b.many, "SEM-224") {
-		p.stop = reach.Unknown
+		p.stop, p.many = reach.Unknown, b.addr
 		return p
 	}
 	sight := plainSight(q.client, b.end, b.port)
@@ -1620,7 +1685,7 @@ func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naive
 	var ports []policy.Port // of the pod, behind the door
 	for _, fam := range []reach.Family{reach.IPv4, reach.IPv6} {
 		for _, b := range n.backends(d.svc, d.port, fam) {
-			if b.end.id == pod.id && (b.ready || b.last) && !slices.Contains(ports, b.port) {
+			if n.mayBe(b, pod) && (b.ready || b.last) && !slices.Contains(ports, b.port) {
 				ports = append(ports, b.port)
 			}
 		}
@@ -1631,6 +1696,14 @@ func (n *naive) exposure(d naiveDoor, pod naiveEnd, sample []netip.Addr) []naive
 		all = append(all, n.exposureAt(d, pod, port, sample))
 	}
 	return all
+}
+
+// mayBe reports whether a backend is the pod, or is not known and can be it.
+func (n *naive) mayBe(b naiveBackend, pod naiveEnd) bool {
+	if b.many {
+		return slices.Contains(pod.addrs, b.addr)
+	}
+	return b.end.id == pod.id
 }
 
 // exposureAt is that of one port of the pod.
@@ -1656,6 +1729,10 @@ func (n *naive) exposureAt(d naiveDoor, pod naiveEnd, port policy.Port, sample [
 			var in, unknown, openly bool
 			for _, p := range n.through(q, d) {
 				unknown = unknown || p.stop == reach.Unknown && slices.Contains(p.perhaps, textOfEnd(pod))
+				if p.many.IsValid() {
+					unknown = unknown || p.stop == reach.Unknown && slices.Contains(pod.addrs, p.many) && !n.isVirtual(p.many)
+					continue
+				}
 				if p.backend != textOfEnd(pod) || p.port != port {
 					continue
 				}

@@ -27,8 +27,9 @@ type services struct {
 	closed bool           // every node is in the input, as far as that can be known
 	routes []*policy.IngressObject
 
-	families flags    // of the known addresses of pods and nodes
-	cidrs    cidr.Set // the addresses that Services have, as far as it is known
+	shared   map[netip.Addr]bool // by a node and by pods to which policies apply
+	families flags               // of the known addresses of pods and nodes
+	cidrs    cidr.Set            // the addresses that Services have, as far as it is known
 }
 
 type service struct {
@@ -75,11 +76,17 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		closed:     slices.ContainsFunc(m.Nodes, func(n policy.Node) bool { return !n.Mentioned }),
 		routes:     m.Ingresses,
 		cidrs:      m.ServiceCIDRs,
+		shared:     make(map[netip.Addr]bool),
 	}
-	for _, p := range m.Pods {
+	for i := range m.Pods {
+		p := &m.Pods[i]
+		if p.Terminated {
+			continue
+		}
 		for _, a := range p.Addrs {
-			if !p.Terminated {
-				s.families |= familyOf(a).flag()
+			s.families |= familyOf(a).flag()
+			if p.HostNetwork && g.profile.HostNetworkAsPods {
+				s.shared[a] = true
 			}
 		}
 	}
@@ -98,9 +105,12 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
 		svc.Labels = nil // they are those of the API object
 		svc.ports = make([][]backend, len(svc.Ports))
-		g.addPods(svc, picked[i])
-		g.addEndpoints(svc)
 		s.addDoors(int32(i))
+	}
+	for i := range s.list {
+		svc := &s.list[i]
+		g.addPods(svc, picked[i])
+		g.addEndpoints(s, svc)
 	}
 	if len(s.list) > 0 {
 		g.groupNodes(s)
@@ -207,7 +217,7 @@ func targetPorts(p *policy.Pod, ports []policy.ServicePort) func(policy.ServiceP
 
 // addEndpoints adds the backends that EndpointSlices list, unless they are there
 // already.
-func (g *Graph) addEndpoints(s *service) {
+func (g *Graph) addEndpoints(all *services, s *service) {
 	type key struct {
 		list int // of the ports, or -1
 		end  int32
@@ -256,7 +266,7 @@ func (g *Graph) addEndpoints(s *service) {
 		if !e.Ready && !(e.Serving && e.Terminating) {
 			continue
 		}
-		b.end = g.at1(e.Addr)
+		b.end = g.backendAt(all, e.Addr)
 		if e.Node != "" {
 			if id, ok := g.node(e.Node); ok {
 				b.host = id - g.first.node
@@ -270,6 +280,24 @@ func (g *Graph) addEndpoints(s *service) {
 			add(-1, &s.backends, b)
 		}
 	}
+}
+
+// backendAt returns the endpoint that a list of endpoints means by address a, or
+// -1 if that is not known: if several have it, or if it is an address of Services.
+func (g *Graph) backendAt(svc *services, a netip.Addr) int32 {
+	if svc.isVirtual(a) {
+		return -1
+	}
+	if _, isNodes := g.nodeAt(a); isNodes && svc.shared[a] {
+		return -1
+	}
+	return g.at1(a)
+}
+
+// isVirtual reports whether a is, or is for, an address of a Service itself.
+func (s *services) isVirtual(a netip.Addr) bool {
+	_, taken := s.clusterIPs[a]
+	return taken || s.cidrs.Contains(a)
 }
 
 // at1 returns the endpoint that has address a, or -1 if several have.
@@ -437,9 +465,10 @@ func (g *Graph) serviceWarnings(m *policy.Model) []policy.Warning {
 		port policy.Port
 	}
 	claimed := make(map[claim]int32)
+	traps := trap{g, make(map[trapKey]bool)}
 	for i := range g.services.list {
 		s := &g.services.list[i]
-		claims := func(field string, addr netip.Addr, port policy.Port) {
+		claims := func(addr netip.Addr, port policy.Port, field string, args ...any) {
 			c := claim{addr, port}
 			if first, ok := claimed[c]; !ok {
 				claimed[c] = int32(i)
@@ -448,22 +477,22 @@ func (g *Graph) serviceWarnings(m *policy.Model) []policy.Warning {
 				if addr.IsValid() {
 					at = addr.String()
 				}
-				warn(s, "claimed-twice", field, "%s claims %s at %s, too", g.serviceName(first), port, at)
+				warn(s, "claimed-twice", fmt.Sprintf(field, args...), "%s claims %s at %s, too", g.serviceName(first), port, at)
 			}
 		}
 		for n, sp := range s.Ports {
 			if sp.NodePort != 0 {
-				claims(fmt.Sprintf("spec.ports[%d].nodePort", n), netip.Addr{}, sp.Port.Protocol.Port(sp.NodePort))
+				claims(netip.Addr{}, sp.Port.Protocol.Port(sp.NodePort), "spec.ports[%d].nodePort", n)
 			}
 			for j, a := range s.ClusterIPs {
-				claims(fmt.Sprintf("spec.clusterIPs[%d]", j), a, sp.Port)
+				claims(a, sp.Port, "spec.clusterIPs[%d]", j)
 			}
 			for j, a := range s.ExternalIPs {
-				claims(fmt.Sprintf("spec.externalIPs[%d]", j), a, sp.Port)
+				claims(a, sp.Port, "spec.externalIPs[%d]", j)
 			}
 			for j, b := range s.Balancers {
 				if b.Addr.IsValid() {
-					claims(fmt.Sprintf("status.loadBalancer.ingress[%d]", j), b.Addr, sp.Port)
+					claims(b.Addr, sp.Port, "status.loadBalancer.ingress[%d]", j)
 				}
 			}
 		}
@@ -472,7 +501,7 @@ func (g *Graph) serviceWarnings(m *policy.Model) []policy.Warning {
 				warn(s, "external-ip-in-use", fmt.Sprintf("spec.externalIPs[%d]", j), "%s %s: connections to it on the ports of this Service may end here or there", a, use)
 			}
 		}
-		if backend, port, ok := g.openedByOwnNode(s); ok {
+		if backend, port, ok := traps.of(s); ok {
 			warn(s, "own-node-opens", "spec.externalTrafficPolicy",
 				"clients outside that the policies of %s keep out reach it on %s all the same, by way of its own node, which hides them", backend, port)
 		}
@@ -499,9 +528,21 @@ func (g *Graph) useOf(m *policy.Model, service int32, a netip.Addr) string {
 	return ""
 }
 
-// openedByOwnNode returns a backend of s that clients outside reach only because
-// the node that hides them is its own.
-func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
+// A trap finds the backends that clients outside reach only because the node
+// that hides them is the backend's own.
+type trap struct {
+	g      *Graph
+	closed map[trapKey]bool // whether a row keeps out some class of addresses
+}
+
+type trapKey struct {
+	row      int32
+	families flags
+}
+
+// of returns the first backend of s that is in the trap, and its port.
+func (t *trap) of(s *service) (Endpoint, policy.Port, bool) {
+	g := t.g
 	hides := !s.ExternalLocal
 	switch g.profile.ServiceSNAT {
 	case SNATNever:
@@ -513,32 +554,61 @@ func (g *Graph) openedByOwnNode(s *service) (Endpoint, policy.Port, bool) {
 		return Endpoint{}, policy.Port{}, false
 	}
 	for port, backends := range s.ports {
-		for _, b := range backends {
+		for i := range backends {
+			b := &backends[i]
 			if b.end < 0 || b.end >= g.first.node || g.ends[b.end].flags&isNode != 0 {
 				continue
 			}
-			row := g.row(g.ends[b.end].ingress, key(b.port))
-			for id := g.first.addr; id < int32(len(g.ends)); id++ {
-				fam := g.ends[id].flags & b.fams
-				if known := s.families(); known != 0 {
-					fam &= known
-				}
-				if fam != 0 && !g.bit(row, g.ends[id].class[0]) && g.comesIn(s, port, id) {
-					return Endpoint{g, b.end}, b.port, true
-				}
+			k := trapKey{g.row(g.ends[b.end].ingress, key(b.port)), b.fams}
+			if known := s.families(); known != 0 {
+				k.families &= known
+			}
+			closed := false
+			if s.HasNodePort(port) {
+				closed = t.isClosed(k)
+			} else {
+				closed = g.keepsOut(k, func(client int32) bool { return g.comesIn(s, b, client) })
+			}
+			if closed {
+				return Endpoint{g, b.end}, b.port, true
 			}
 		}
 	}
 	return Endpoint{}, policy.Port{}, false
 }
 
-// comesIn reports whether a door of a port of s that nodes translate takes
-// connections from an endpoint outside.
-func (g *Graph) comesIn(s *service, port int, client int32) bool {
-	if s.HasNodePort(port) || len(s.ExternalIPs) > 0 {
+func (t *trap) isClosed(k trapKey) bool {
+	closed, ok := t.closed[k]
+	if !ok {
+		closed = t.g.keepsOut(k, func(int32) bool { return true })
+		t.closed[k] = closed
+	}
+	return closed
+}
+
+// keepsOut reports whether a row holds not all of those endpoints outside, of
+// the families, that come.
+func (g *Graph) keepsOut(k trapKey, comes func(client int32) bool) bool {
+	for id := g.first.addr; id < int32(len(g.ends)); id++ {
+		if e := &g.ends[id]; e.flags&k.families != 0 && !g.bit(k.row, e.class[0]) && comes(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// comesIn reports whether an endpoint outside comes by way of the node of a
+// backend through some door of s that has an address.
+func (g *Graph) comesIn(s *service, b *backend, client int32) bool {
+	passes := func(a netip.Addr) bool {
+		node, isNodes := g.nodeAt(a)
+		return !isNodes || g.ends[node].host == g.ends[b.end].host
+	}
+	if slices.ContainsFunc(s.ExternalIPs, passes) {
 		return true
 	}
-	direct := len(s.Balancers) == 0 || slices.ContainsFunc(s.Balancers, func(b policy.Balancer) bool { return !b.Proxied })
+	direct := len(s.Balancers) == 0 && s.Kind == policy.LoadBalancer ||
+		slices.ContainsFunc(s.Balancers, func(b policy.Balancer) bool { return !b.Proxied && passes(b.Addr) })
 	a := g.samples()[client-g.first.addr]
 	if !direct || !a.IsValid() {
 		return false

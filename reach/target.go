@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -55,17 +56,25 @@ func (g *Graph) Target(text string) (Target, error) {
 		return g.hostTarget(text)
 	}
 	id, err := g.lookup(text)
-	if err != nil {
-		return Target{}, err
+	if err == nil {
+		return Target{g: g, id: id}, nil
 	}
-	return Target{g: g, id: id}, nil
+	if errors.Is(err, errNoKind) {
+		return Target{}, fmt.Errorf("%w, or svc", err)
+	}
+	if ns, name, ok := strings.Cut(text, "/"); ok {
+		if i, ok := g.services.find(types.NamespacedName{Namespace: ns, Name: name}); ok {
+			return Target{}, fmt.Errorf("%w; there is %s", err, g.serviceName(i))
+		}
+	}
+	return Target{}, err
 }
 
 // serviceTarget returns the Service of a name such as "shop/db".
 func (g *Graph) serviceTarget(text string) (Target, error) {
 	ns, name, ok := strings.Cut(text, "/")
 	if !ok || ns == "" || name == "" {
-		return Target{}, fmt.Errorf("%q is not namespace/name of a Service", text)
+		return Target{}, didYouMean(fmt.Errorf("%q is not namespace/name of a Service", text), g.nearest("svc:", text))
 	}
 	i, ok := g.services.find(types.NamespacedName{Namespace: ns, Name: name})
 	if !ok {
@@ -90,10 +99,7 @@ func (g *Graph) hostTarget(text string) (Target, error) {
 		return g.serviceTarget(name.String())
 	}
 	err := fmt.Errorf("the addresses of %s are not known: the caller must supply them in Cluster.Hosts", text)
-	if near := g.nearest("host:", host); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-	}
-	return Target{}, err
+	return Target{}, didYouMean(err, g.nearest("host:", host))
 }
 
 // hostName returns a DNS name as Cluster.Hosts has it.
@@ -214,9 +220,11 @@ func (g *Graph) servicePorts(i int32) []namedPort {
 	for n, sp := range s.Ports {
 		switch {
 		case sp.Name == "":
-		case s.Kind == policy.Headless && len(s.ports[n]) > 0:
+		case s.Kind == policy.Headless && len(s.backends) > 0:
 			for _, b := range s.ports[n] {
-				list = append(list, namedPort{sp.Name, b.port})
+				if b.ready { // DNS names no others
+					list = append(list, namedPort{sp.Name, b.port})
+				}
 			}
 		default:
 			list = append(list, namedPort{sp.Name, sp.Port})

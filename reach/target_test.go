@@ -114,15 +114,15 @@ func TestTargetErrors(t *testing.T) {
 	for _, tt := range []struct{ text, says, why string }{
 		{"svc:shop/dv", "did you mean svc:shop/db?", "the nearest name"},
 		{"svc:shop/metrics", "the cluster has no Service shop/metrics", "nothing is near"},
-		{"svc:db", "namespace/name", "a Service has a namespace"},
+		{"svc:db", "namespace/name of a Service; did you mean svc:shop/db?", "a Service has a namespace"},
 		{"svc:/db", "namespace/name", "which is not empty"},
 		{"dv.shop.svc", "did you mean svc:shop/db?", "the name that DNS would have for it"},
 		{"db.example.org", "Cluster.Hosts; did you mean db.example.com?", "its addresses are not known"},
 		{"db.shop", "Cluster.Hosts", "DNS completes names, and how is not known here"},
 		{"db", "neither namespace/name nor an address", "a word alone could be anything"},
-		{"shop/db", "did you mean shop/db-0", "a Service is not found without its prefix"},
+		{"shop/db", "did you mean shop/db-0?; there is svc:shop/db", "a Service is not found without its prefix"},
 		{"fe80::1%eth0", "without zone", "no cluster has zones"},
-		{"service:shop/db", "names no kind of endpoint", "the prefix is misspelled"},
+		{"service:shop/db", "node or node-of, or svc", "the prefix is misspelled"},
 		{"", "neither", "nothing is no name"},
 	} {
 		t.Run(tt.text, func(t *testing.T) {

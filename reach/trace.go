@@ -574,6 +574,8 @@ func (g *Graph) missing(h *hop) string {
 			return "the Service with address " + m.addr.String()
 		}
 		return "svc:" + m.service.String()
+	case missingVirtual:
+		return "what is behind " + m.addr.String() + ", which is an address of Services"
 	case missingFilter:
 		return "whether the load balancer of " + g.serviceName(m.id) + " heeds the source ranges, which do not hold " + g.nameOf(h.client)
 	case missingRanges:

@@ -381,7 +381,7 @@ x/client -> kube-system/coredns 53/TCP: denied
 	assert.Equal(t, []string{
 		"Ingress x/web, shop.example.com/, to svc:x/web http: unknown, what is missing is the controller",
 		"Ingress x/web, shop.example.com/api: leads nowhere, the cluster has no Service x/wev; did you mean svc:x/web?",
-		"Ingress x/web, shop.example.com/v2: leads nowhere, svc:x/web has no TCP port 81",
+		"Ingress x/web, shop.example.com/v2: leads nowhere, svc:x/web has no TCP port 81, only http (80/TCP)",
 	}, unknown)
 	assert.Equal(t, `Ingress x/web, shop.example.com/, to svc:x/web http: refused, the Service has no endpoints
   x/client -> svc:x/web 80/TCP: refused, the Service has no endpoints

@@ -77,6 +77,7 @@ const (
 	missingFilter                      // whether the balancer of Service id heeds them
 	missingPods                        // the pods of Service id
 	missingService                     // the Service of that name, or with that address
+	missingVirtual                     // what is behind the address, which is one of Services
 )
 
 // A walk goes all ways of one connection.
@@ -362,6 +363,10 @@ func (w *walk) follow(i int32) {
 		w.stop(Unknown, missing{what: missingService, service: s.aliased})
 		return
 	}
+	if isOfCluster(s.Alias) {
+		w.stop(Unknown, missing{what: missingHost, text: s.Alias})
+		return
+	}
 	// The name has addresses of one family, or of both.
 	client := w.clientFamilies()
 	if client == 0 {
@@ -382,6 +387,12 @@ func (w *walk) follow(i int32) {
 		h.missing = missing{what: missingHost, text: s.Alias}
 		w.send(&h)
 	}
+}
+
+// isOfCluster reports whether a DNS name, in lower case and without final dot, is
+// none that anybody outside the cluster could have.
+func isOfCluster(name string) bool {
+	return strings.HasSuffix(name, ".cluster.local") || strings.HasSuffix(name, ".svc")
 }
 
 // serviceOfDNS returns the Service that a DNS name of the cluster means, which
@@ -625,17 +636,36 @@ func (w *walk) headless(i int32) {
 func (w *walk) anyNode(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
 	backends := s.ports[port]
+	node, isNodes := w.g.nodeAt(w.hop.door.Addr)
 	w.families(i, backends, fams, func(fam Family) {
 		switch {
 		case w.filter(i, fam):
 		case !w.outside:
 			w.usable(backends, fam, func(b *backend) { w.inside(b, fam, w.snat(!s.ExternalLocal)) })
+		case isNodes:
+			w.hop.node, w.hop.nodes = node, 1
+			arrive := func(b *backend) { w.translate(b, fam, w.snat(!s.ExternalLocal)) }
+			if s.ExternalLocal {
+				w.local(backends, fam, w.g.ends[node].host, node, arrive)
+			} else {
+				w.usable(backends, fam, arrive)
+			}
+			w.hop.node, w.hop.nodes = -1, 0
 		case s.ExternalLocal:
 			w.atOwnNodes(backends, fam, func(b *backend) { w.translate(b, fam, w.snat(false)) })
 		default:
 			w.usable(backends, fam, func(b *backend) { w.fromNodes(b, fam, w.snat(true)) })
 		}
 	})
+}
+
+// nodeAt returns the node that alone has address a.
+func (g *Graph) nodeAt(a netip.Addr) (node int32, ok bool) {
+	if ids := g.owners()[a]; len(ids) == 1 {
+		id := g.owner(ids[0])
+		return id, g.first.node <= id && id < g.first.ownNode
+	}
+	return 0, false
 }
 
 // nodePort goes to a node port of a node, as endpoint id.
@@ -817,11 +847,16 @@ func (w *walk) usable(backends []backend, fam Family, do func(*backend)) {
 // some it may not be known whether they are.
 func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*backend)) {
 	var any, found, ready bool
-	var unknown [2]*backend // by whether it is ready
-	maybe := func(b *backend) {
-		if i := b.index(); unknown[i] == nil {
-			unknown[i] = b
+	var unknown [2]*backend // by whether it is ready, the first
+	several := !w.g.isFixed(host) && w.isSeveral()
+	maybe := func(b *backend) bool {
+		switch {
+		case b.fams&fam.flag() == 0:
+			return false
+		case b.host == host || w.isSelf(b):
+			return w.isSelf(b) && several // the other pods of the client
 		}
+		return b.host >= 0 && of != w.g.first.unknown && !(w.g.isFixed(b.host) && w.g.isFixed(host))
 	}
 	for j := range backends {
 		b := &backends[j]
@@ -829,15 +864,12 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 			continue
 		}
 		any = true
-		switch {
-		case b.host == host || w.isSelf(b):
+		if b.host == host || w.isSelf(b) {
 			found = true
 			ready = ready || b.ready
-			if w.isSelf(b) && !w.g.isFixed(host) && w.isSeveral() {
-				maybe(b) // the other pods of the client
-			}
-		case b.host >= 0 && of != w.g.first.unknown && !(w.g.isFixed(b.host) && w.g.isFixed(host)):
-			maybe(b)
+		}
+		if i := b.index(); unknown[i] == nil && maybe(b) {
+			unknown[i] = b
 		}
 	}
 	if found && (ready || unknown[1] == nil) {
@@ -853,7 +885,11 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 	}
 	switch {
 	case b != nil && w.g.isFixed(host):
-		w.stop(Unknown, missing{what: missingNode, id: b.end})
+		for j := range backends {
+			if o := &backends[j]; o.ready == b.ready && maybe(o) {
+				w.stop(Unknown, missing{what: missingNode, id: o.end})
+			}
+		}
 	case b != nil:
 		w.stop(Unknown, missing{what: missingNode, id: of})
 	case !any:
@@ -874,7 +910,7 @@ func (b *backend) index() int {
 // isSelf reports whether the client is local to b because it is b, or one of
 // the pods that b is known by.
 func (w *walk) isSelf(b *backend) bool {
-	return w.localTo && b.end >= 0 && w.g.standsFor(w.g.owner(w.c.From.id), b.end)
+	return w.localTo && b.host >= 0 && b.end >= 0 && w.g.standsFor(w.g.owner(w.c.From.id), b.end)
 }
 
 // isSeveral reports whether the client stands for one of several pods.
@@ -912,9 +948,9 @@ func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
 			}
 		}
 		found = true
-		w.hop.node, w.hop.nodes = w.g.nodeOf(b.end), 1
-		if w.g.isFixed(b.host) {
-			w.hop.node = w.g.first.node + b.host
+		w.hop.node, w.hop.nodes = w.g.first.node+b.host, 1
+		if !w.g.isFixed(b.host) {
+			w.hop.node = w.g.nodeOf(b.end)
 		}
 		do(b)
 		w.hop.node, w.hop.nodes = -1, 0
@@ -954,11 +990,15 @@ func (g *Graph) outsideAddr(b *backend) netip.Addr {
 
 // ambiguous ends the way if it is not known which endpoint b is.
 func (w *walk) ambiguous(b *backend) bool {
-	if b.end < 0 {
-		w.stop(Unknown, missing{what: missingOwner, addr: b.addr})
-		return true
+	if b.end >= 0 {
+		return false
 	}
-	return false
+	what := missingOwner
+	if w.g.services.isVirtual(b.addr) {
+		what = missingVirtual
+	}
+	w.stop(Unknown, missing{what: what, addr: b.addr})
+	return true
 }
 
 // inside goes from a client in the cluster to a backend. The client's own node

@@ -53,7 +53,11 @@ func ingress(w io.Writer, g *reach.Graph, words []string, opts options) (int, er
 	result := yes
 	for _, r := range g.Routes(controllers...) {
 		fmt.Fprintln(w, r)
-		if s := status(r.Outcome(), opts.all); s != yes && result != no {
+		var paths []reach.Path
+		for _, t := range r.Traces {
+			paths = append(paths, t.Paths...)
+		}
+		if s := status(r.Outcome(), paths, opts.all); s != yes && result != no {
 			result = s
 		}
 	}

@@ -31,6 +31,7 @@ func TestCanReach(t *testing.T) {
 		{"the frontend is none", []string{"-f", shop, "shop/frontend", "data/postgres", "5432"}, 1, "denied", ""},
 		{"an explanation says where the rule stands", []string{"-f", shop, "shop/api", "data/postgres", "5432"}, 0, "data/policies.yaml:", ""},
 		{"a workload to itself is from pod to pod", []string{"-f", shop, "data/redis", "data/redis", "6379"}, 1, "replica:data/redis", ""},
+		{"on several ports, too", []string{"-f", shop, "data/redis", "data/redis", "6379-6380/TCP"}, 1, "data/redis -> replica:data/redis 6379-6380/TCP: none", ""},
 		{"addresses are endpoints", []string{"-f", shop, "shop/payments", "198.51.100.7", "443/TCP"}, 0, "allowed", ""},
 		{"nodes are endpoints", []string{"-f", shop, "node-of:shop/payments", "shop/payments", "8080"}, 0, "its own node", ""},
 		{"several sources are one cluster", []string{"-f", shop + "/shop", "-f", shop + "/data", "shop/api", "data/postgres", "5432"}, 0, "allowed", ""},
@@ -80,6 +81,33 @@ func TestCanReach(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of the two endpoints one is let in, and of the other it is not known who it is.
+func TestAllOfWhatIsUnknown(t *testing.T) {
+	const pod = "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: x}, spec: {containers: [{name: c}]}, status: {podIP: 10.0.0.1}}\n"
+	manifests := strings.ReplaceAll(pod, "%s", "one") + strings.ReplaceAll(pod, "%s", "two") + `---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: x}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s, namespace: x}
+spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: s-1, namespace: x, labels: {kubernetes.io/service-name: s}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [203.0.113.5]}]
+ports: [{port: 80}]
+`
+	status, stdout, stderr := canreach(manifests, "-f", "-", "x/client", "svc:x/s", "80")
+	assert.Zero(t, status, "%s%s", stdout, stderr)
+	status, stdout, stderr = canreach(manifests, "-f", "-", "-all", "x/client", "svc:x/s", "80")
+	assert.Equal(t, 2, status, "%s%s", stdout, stderr)
 }
 
 func TestStandardInput(t *testing.T) {

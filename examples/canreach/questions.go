@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/polreach/polreach/policy"
@@ -55,26 +56,29 @@ func connect(w io.Writer, g *reach.Graph, words []string, opts options) (int, er
 	if err := errors.Join(errFrom, errTo); err != nil {
 		return noAnswer, err
 	}
-	if other, err := g.Lookup("replica:" + words[1]); err == nil && from.Target() == to {
-		to = other.Target() // from a workload to itself means from one of its pods to another
+	toText := words[1]
+	if other, err := g.Lookup("replica:" + toText); err == nil && from.Target() == to {
+		to, toText = other.Target(), other.String() // from a workload to itself means from one of its pods to another
 	}
 	port, err := to.Port(words[2])
 	if asked, errSet := policy.ParsePortSet(words[2]); err != nil && errSet == nil && !asked.IsEmpty() {
-		return ports(w, g, from, words[1], asked)
+		return ports(w, g, from, toText, asked)
 	}
 	if err != nil {
 		return noAnswer, err
 	}
 	t := g.Trace(reach.Connection{From: from, To: to, Port: port, Balancer: opts.balancer})
 	fmt.Fprintln(w, t)
-	return status(t.Outcome, opts.all), nil
+	return status(t.Outcome, t.Paths, opts.all), nil
 }
 
-func status(o reach.Outcome, all bool) int {
+// status is that of an outcome, to which paths came.
+func status(o reach.Outcome, paths []reach.Path, all bool) int {
+	denied := func(p reach.Path) bool { return p.Stop == "" && !p.Verdict.Allowed }
 	switch {
 	case o == reach.All, o == reach.Some && !all:
 		return yes
-	case o == reach.Unknown:
+	case o == reach.Unknown, o == reach.Some && !slices.ContainsFunc(paths, denied):
 		return noAnswer
 	}
 	return no
