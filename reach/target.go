@@ -64,7 +64,7 @@ func (g *Graph) Target(text string) (Target, error) {
 	}
 	if ns, name, ok := strings.Cut(text, "/"); ok {
 		if i, ok := g.services.find(types.NamespacedName{Namespace: ns, Name: name}); ok {
-			return Target{}, fmt.Errorf("%w; there is %s", err, g.serviceName(i))
+			return Target{}, didYouMean(fmt.Errorf("the cluster has no pod or workload %s", text), []string{g.serviceName(i)})
 		}
 	}
 	return Target{}, err

@@ -120,7 +120,7 @@ func TestTargetErrors(t *testing.T) {
 		{"db.example.org", "Cluster.Hosts; did you mean db.example.com?", "its addresses are not known"},
 		{"db.shop", "Cluster.Hosts", "DNS completes names, and how is not known here"},
 		{"db", "neither namespace/name nor an address", "a word alone could be anything"},
-		{"shop/db", "did you mean shop/db-0?; there is svc:shop/db", "a Service is not found without its prefix"},
+		{"shop/db", "no pod or workload shop/db; did you mean svc:shop/db?", "a Service is not found without its prefix"},
 		{"fe80::1%eth0", "without zone", "no cluster has zones"},
 		{"service:shop/db", "node or node-of, or svc", "the prefix is misspelled"},
 		{"", "neither", "nothing is no name"},
