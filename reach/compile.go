@@ -75,8 +75,10 @@ type compiler struct {
 	key          []byte                    // scratch
 
 	// sortLabels
-	labels   *selector.Partition // of the model's pods
-	nsLabels *selector.Partition // of the model's namespaces
+	allLabels *labels
+	labelMaps []map[string]string // the sets of allLabels
+	labels    *selector.Partition // of labelMaps
+	nsLabels  *selector.Partition // of the model's namespaces
 
 	// resolvePortNames
 	dialects interner[[]portMeaning] // what a pod means by port names
@@ -86,6 +88,8 @@ type compiler struct {
 	addrs *cidr.Partition
 	spots interner[[]cidr.Class] // the address classes of an end over one family
 	holds [][]int32              // the spots that each of blocks holds
+
+	addrClasses []cidr.Class // scratch
 
 	// makeEnds
 	nodeIndex map[string]int32
@@ -107,9 +111,9 @@ type compiler struct {
 
 	// selectPods
 	groups   []group
-	groupOf  []int32   // of each pod; -1 if no policy can select it
-	speakers [][]int32 // the groups that mean something by each port name
-	selects  []bool    // whether each policy selects a pod
+	groupOf  []int32             // of each pod; -1 if no policy can select it
+	speakers map[speaker][]int32 // the groups of a namespace that mean something by a port name
+	selects  []bool              // whether each policy selects a pod
 
 	// makeProfiles
 	words     int32 // of a row
@@ -145,7 +149,8 @@ type (
 		name   int32
 		number uint16
 	}
-	seat struct {
+	speaker struct{ ns, name int32 }
+	seat    struct {
 		kind                     seatKind
 		ns, label, dialect, spot int32
 	}
@@ -203,7 +208,12 @@ func (in *interner[T]) id(key string, v func() T) int32 {
 func (co *compiler) readPolicies() {
 	co.nsOf = make([]int32, len(co.model.Pods))
 	for i := range co.model.Pods {
-		co.nsOf[i] = co.namespace(co.model.Pods[i].Name.Namespace)
+		ns := co.model.Pods[i].Name.Namespace
+		if i > 0 && ns == co.model.Pods[i-1].Name.Namespace {
+			co.nsOf[i] = co.nsOf[i-1]
+		} else {
+			co.nsOf[i] = co.namespace(ns)
+		}
 	}
 	co.anyone = co.peerList([]policy.Peer{policy.Anyone{}})
 	co.policies = make([]compiledPolicy, len(co.model.Policies))
@@ -346,16 +356,18 @@ func setKey(s cidr.Set) string {
 }
 
 func (co *compiler) sortLabels() {
-	sets := make([]map[string]string, len(co.model.Pods))
-	for i := range co.model.Pods {
-		sets[i] = co.model.Pods[i].Labels
-	}
-	co.labels = selector.NewPartition(co.podSelectors.values, sets)
-	sets = make([]map[string]string, len(co.model.Namespaces))
+	co.allLabels, co.labelMaps = newLabels(co.model.Pods)
+	co.labels = selector.NewPartition(co.podSelectors.values, co.labelMaps)
+	sets := make([]map[string]string, len(co.model.Namespaces))
 	for i := range co.model.Namespaces {
 		sets[i] = co.model.Namespaces[i].Labels
 	}
 	co.nsLabels = selector.NewPartition(co.nsSelectors.values, sets)
+}
+
+// labelClass returns the class of the labels of the i'th pod.
+func (co *compiler) labelClass(i int) int32 {
+	return int32(co.labels.Class(int(co.allLabels.of[i])))
 }
 
 // resolvePortNames finds what each pod means by the port names that rules use.
@@ -415,8 +427,11 @@ func (co *compiler) sortAddrs() {
 // spot returns the id of the address classes of an end. Those of one class
 // have the number of the class.
 func (co *compiler) spot(classes []cidr.Class) int32 {
-	if len(classes) == 0 {
+	switch {
+	case len(classes) == 0:
 		return -1
+	case len(classes) == 1 && len(co.spots.values) >= co.addrs.Len():
+		return int32(classes[0])
 	}
 	slices.Sort(classes)
 	classes = slices.Compact(classes)
@@ -426,7 +441,7 @@ func (co *compiler) spot(classes []cidr.Class) int32 {
 	}
 	co.key = b
 	return co.spots.id(string(b), func() []cidr.Class {
-		id := int32(len(co.spots.values))
+		id, classes := int32(len(co.spots.values)), slices.Clone(classes)
 		for _, c := range classes {
 			for i := range co.addrs.Sets(c) {
 				if i >= len(co.holds) {
@@ -595,7 +610,7 @@ func (co *compiler) podEnd(i int, host int32, addrs ...netip.Addr) end {
 		if co.profile.EgressToOwnNodeAllowed {
 			e.flags |= ownNodeOK
 		}
-		s := seat{kind: podSeat, ns: co.nsOf[i], label: int32(co.labels.Class(i))}
+		s := seat{kind: podSeat, ns: co.nsOf[i], label: co.labelClass(i)}
 		if co.namedEgress {
 			s.dialect = co.dialect[i]
 		}
@@ -607,23 +622,28 @@ func (co *compiler) podEnd(i int, host int32, addrs ...netip.Addr) end {
 // place sets families and seats of e, which has the given addresses. An end
 // without known addresses may have any, and no block matches it.
 func (co *compiler) place(e *end, s seat, addrs []netip.Addr, hidden bool) {
-	var classes [2][]cidr.Class
 	for _, a := range addrs {
-		fam := familyOf(a)
-		e.flags |= fam.flag()
-		classes[fam.index()] = append(classes[fam.index()], co.addrs.Class(a))
+		e.flags |= familyOf(a).flag()
 	}
 	if len(addrs) == 0 {
 		e.flags |= hasBoth
 	}
-	for _, fam := range families {
-		if e.flags&fam.flag() != 0 {
-			s.spot = -1
-			if !hidden {
-				s.spot = co.spot(classes[fam.index()])
-			}
-			e.class[fam.index()] = co.seat(s)
+	for f, fam := range families {
+		if e.flags&fam.flag() == 0 {
+			continue
 		}
+		s.spot = -1
+		if !hidden {
+			classes := co.addrClasses[:0]
+			for _, a := range addrs {
+				if familyOf(a) == fam {
+					classes = append(classes, co.addrs.Class(a))
+				}
+			}
+			co.addrClasses = classes
+			s.spot = co.spot(classes)
+		}
+		e.class[f] = co.seat(s)
 	}
 	switch e.flags & hasBoth {
 	case hasIPv4:
@@ -828,7 +848,7 @@ func (co *compiler) selectPods() {
 			co.groupOf[i] = -1
 			continue
 		}
-		k := groupKey{co.nsOf[i], int32(co.labels.Class(i)), co.dialect[i]}
+		k := groupKey{co.nsOf[i], co.labelClass(i), co.dialect[i]}
 		id, ok := ids[k]
 		if !ok {
 			id = int32(len(co.groups))
@@ -837,11 +857,12 @@ func (co *compiler) selectPods() {
 		}
 		co.groupOf[i] = id
 	}
-	co.speakers = make([][]int32, len(co.portNames.values))
+	co.speakers = make(map[speaker][]int32)
 	for id, g := range co.groups {
 		for i, m := range co.dialects.values[g.dialect] {
 			if i == 0 || m.name != co.dialects.values[g.dialect][i-1].name {
-				co.speakers[m.name] = append(co.speakers[m.name], int32(id))
+				k := speaker{g.ns, m.name}
+				co.speakers[k] = append(co.speakers[k], int32(id))
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func (g *Graph) DNSServers() []Target {
 		return list
 	}
 	for _, e := range g.Pods() {
-		if isDNS(g.labels.set(g.labels.sets[g.labels.of[e.id]])) {
+		if isDNS(g.labels.set(g.labels.of[e.id])) {
 			list = append(list, e.Target())
 		}
 	}

@@ -53,7 +53,7 @@ func (g *Graph) Exposures(pod Endpoint) []Exposure {
 			continue
 		}
 		for port := range s.Ports {
-			if slices.ContainsFunc(s.ports[port], func(b backend) bool { return g.mayBe(id, b.end, b.addr) }) {
+			if slices.ContainsFunc(s.ports[port], func(b backend) bool { return g.mayBe(id, &b) }) {
 				list = append(list, g.exposuresBy(int32(i), int32(port), id)...)
 			}
 		}
@@ -76,12 +76,16 @@ func (g *Graph) standsFor(id, pod int32) bool {
 	return false
 }
 
-// mayBe reports whether backend is what is known of id, or is not known and has
-// an address of id.
-func (g *Graph) mayBe(id, backend int32, a netip.Addr) bool {
-	if backend >= 0 {
-		return g.standsFor(id, backend)
+// mayBe reports whether b is what is known of pod id, or is not known and has an
+// address of it.
+func (g *Graph) mayBe(id int32, b *backend) bool {
+	if b.isUnknown(&g.profile) {
+		return g.hasAddr(id, b.addr)
 	}
+	return g.standsFor(id, b.end)
+}
+
+func (g *Graph) hasAddr(id int32, a netip.Addr) bool {
 	pod := g.pod(id)
 	return pod != nil && !pod.Terminated && slices.Contains(g.knownAddrs(id), a)
 }
@@ -91,7 +95,7 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
 	var ports []policy.Port // of the pod
 	for _, b := range s.ports[port] {
-		if g.mayBe(pod, b.end, b.addr) && !slices.Contains(ports, b.port) {
+		if g.mayBe(pod, &b) && !slices.Contains(ports, b.port) {
 			ports = append(ports, b.port)
 		}
 	}
@@ -163,7 +167,7 @@ func (r *clientResult) add(g *Graph, h *hop) {
 func (g *Graph) leadsTo(h *hop, pod int32, port policy.Port) bool {
 	if h.kind == stopHop {
 		return h.stop == Unknown && (h.missing.what == missingNode && g.standsFor(pod, h.missing.id) ||
-			h.missing.what == missingOwner && g.mayBe(pod, -1, h.missing.addr))
+			h.missing.what == missingOwner && g.hasAddr(pod, h.missing.addr))
 	}
 	return h.port == port && g.standsFor(pod, h.backend)
 }

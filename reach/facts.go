@@ -56,7 +56,7 @@ func (co *compiler) graph() *Graph {
 		hosts:      m.Hosts,
 		names:      slices.Sorted(maps.Keys(m.Hosts)),
 	}
-	f.labels = newLabels(m.Pods)
+	f.labels = co.allLabels
 	co.trimLabels()
 	for i := range f.pods {
 		if isWorkload(&f.pods[i]) {
@@ -68,7 +68,7 @@ func (co *compiler) graph() *Graph {
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
 	g := &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
-	f.services = g.findServices(m)
+	f.services = g.findServices(m, co.labelMaps)
 	f.warnings = slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
 	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
@@ -90,7 +90,7 @@ func (co *compiler) trimLabels() {
 	for i := range co.model.Pods {
 		p := &co.model.Pods[i]
 		p.Generated = slices.DeleteFunc(p.Generated, func(key string) bool { return !keys[key] })
-		c := co.labels.Class(i)
+		c := co.labelClass(i)
 		if trimmed[c] == nil {
 			trimmed[c] = make(map[string]string)
 			for k, v := range co.model.Pods[i].Labels {

@@ -27,7 +27,7 @@ type services struct {
 	closed bool           // every node is in the input, as far as that can be known
 	routes []*policy.IngressObject
 
-	shared   map[netip.Addr]bool // by a node and by pods to which policies apply
+	onHost   map[netip.Addr]bool // of pods on the network of a node
 	families flags               // of the known addresses of pods and nodes
 	cidrs    cidr.Set            // the addresses that Services have, as far as it is known
 }
@@ -48,6 +48,7 @@ type backend struct {
 	port  policy.Port // zero if the client chooses
 	fams  flags
 	host  int32 // the host that it is local to; -1 for none
+	orPod bool  // end is a node, and pods on its network have its address, too
 	ready bool  // otherwise it is terminating but still serves
 }
 
@@ -67,7 +68,7 @@ type nodeGroup struct {
 	members [2]int32 // hosts: the first two
 }
 
-func (g *Graph) findServices(m *policy.Model) *services {
+func (g *Graph) findServices(m *policy.Model, labels []map[string]string) *services {
 	s := &services{
 		list:       make([]service, len(m.Services)),
 		clusterIPs: make(map[netip.Addr]int32),
@@ -76,7 +77,7 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		closed:     slices.ContainsFunc(m.Nodes, func(n policy.Node) bool { return !n.Mentioned }),
 		routes:     m.Ingresses,
 		cidrs:      m.ServiceCIDRs,
-		shared:     make(map[netip.Addr]bool),
+		onHost:     make(map[netip.Addr]bool),
 	}
 	for i := range m.Pods {
 		p := &m.Pods[i]
@@ -85,8 +86,8 @@ func (g *Graph) findServices(m *policy.Model) *services {
 		}
 		for _, a := range p.Addrs {
 			s.families |= familyOf(a).flag()
-			if p.HostNetwork && g.profile.HostNetworkAsPods {
-				s.shared[a] = true
+			if p.HostNetwork {
+				s.onHost[a] = true
 			}
 		}
 	}
@@ -95,7 +96,7 @@ func (g *Graph) findServices(m *policy.Model) *services {
 			s.families |= familyOf(a).flag()
 		}
 	}
-	picked := g.pickBackends(m)
+	picked := g.pickBackends(m, labels)
 	for i := range s.list {
 		svc := &s.list[i]
 		svc.Service = m.Services[i]
@@ -118,8 +119,9 @@ func (g *Graph) findServices(m *policy.Model) *services {
 	return s
 }
 
-// pickBackends returns the pods that the selector of each Service picks.
-func (g *Graph) pickBackends(m *policy.Model) [][]int32 {
+// pickBackends returns the pods that the selector of each Service picks, by the
+// sets of labels.
+func (g *Graph) pickBackends(m *policy.Model, labels []map[string]string) [][]int32 {
 	picked := make([][]int32, len(m.Services))
 	var selectors []selector.Selector
 	var of []int
@@ -132,11 +134,7 @@ func (g *Graph) pickBackends(m *policy.Model) [][]int32 {
 		return picked
 	}
 	// Pods of one namespace and class are picked alike.
-	sets := make([]map[string]string, len(g.labels.sets))
-	for i, ids := range g.labels.sets {
-		sets[i] = g.labels.set(ids)
-	}
-	classes := selector.NewPartition(selectors, sets)
+	classes := selector.NewPartition(selectors, labels)
 	type key struct {
 		namespace string
 		class     selector.Class
@@ -267,6 +265,9 @@ func (g *Graph) addEndpoints(all *services, s *service) {
 			continue
 		}
 		b.end = g.backendAt(all, e.Addr)
+		if _, isNodes := g.nodeAt(e.Addr); isNodes {
+			b.orPod = all.onHost[e.Addr]
+		}
 		if e.Node != "" {
 			if id, ok := g.node(e.Node); ok {
 				b.host = id - g.first.node
@@ -286,9 +287,6 @@ func (g *Graph) addEndpoints(all *services, s *service) {
 // -1 if that is not known: if several have it, or if it is an address of Services.
 func (g *Graph) backendAt(svc *services, a netip.Addr) int32 {
 	if svc.isVirtual(a) {
-		return -1
-	}
-	if _, isNodes := g.nodeAt(a); isNodes && svc.shared[a] {
 		return -1
 	}
 	return g.at1(a)

@@ -988,9 +988,15 @@ func (g *Graph) outsideAddr(b *backend) netip.Addr {
 	return b.addr
 }
 
+// isUnknown reports whether it is not known which endpoint b is: a pod on the
+// network of a node is another one than the node if policies apply to it.
+func (b *backend) isUnknown(p *Profile) bool {
+	return b.end < 0 || b.orPod && p.HostNetworkAsPods
+}
+
 // ambiguous ends the way if it is not known which endpoint b is.
 func (w *walk) ambiguous(b *backend) bool {
-	if b.end >= 0 {
+	if !b.isUnknown(w.profile) {
 		return false
 	}
 	what := missingOwner

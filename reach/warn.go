@@ -25,27 +25,26 @@ func (co *compiler) warnings() []policy.Warning {
 		}
 		for _, d := range directions {
 			for r, rule := range p.Half(d).Rules {
-				at := fmt.Sprintf("spec.%s[%d]", d, r)
 				unknown := unknown // one warning for each rule is enough
 				for j, peer := range rule.Peers {
 					b, ok := peer.(policy.Block)
 					if !ok || co.profile.IPBlockSkipsPods {
 						continue
 					}
-					field := fmt.Sprintf("%s.%s[%d].ipBlock", at, peerField(d), j)
+					field := func() string { return fmt.Sprintf("spec.%s[%d].%s[%d].ipBlock", d, r, peerField(d), j) }
 					if unknown != nil {
-						warn("unknown-address", field, "the addresses of some pods are not known, such as that of %s %s; the block is taken to hold none of them", unknown.Kind, unknown.Name)
+						warn("unknown-address", field(), "the addresses of some pods are not known, such as that of %s %s; the block is taken to hold none of them", unknown.Kind, unknown.Name)
 						unknown = nil
 					}
 					for k, all := range everything {
 						if known[k] && b.Addrs.Equal(all) {
-							warn("block-holds-pods", field, "the block also holds the addresses of the cluster's pods")
+							warn("block-holds-pods", field(), "the block also holds the addresses of the cluster's pods")
 						}
 					}
 				}
 				for j, it := range rule.Ports {
 					if it.Name != "" && !co.resolves(i, d, rule, it) {
-						warn("unresolved-port-name", fmt.Sprintf("%s.ports[%d].port", at, j),
+						warn("unresolved-port-name", fmt.Sprintf("spec.%s[%d].ports[%d].port", d, r, j),
 							"no pod that the rule could concern declares a port %s", it)
 					}
 				}
@@ -67,6 +66,9 @@ func (co *compiler) generatedLabels() func(*policy.Policy) bool {
 		}
 	}
 	return func(p *policy.Policy) bool {
+		if len(generated) == 0 {
+			return false
+		}
 		for key := range p.Pods.Keys() {
 			if generated[label{p.Name.Namespace, key}] {
 				return true
@@ -106,9 +108,8 @@ func (co *compiler) resolves(i int, d policy.Direction, rule policy.Rule, item p
 	name := co.portNames.ids[nameKey(item)]
 	if d == policy.Ingress {
 		p := co.policies[i]
-		return slices.ContainsFunc(co.speakers[name], func(id int32) bool {
-			g := &co.groups[id]
-			return g.ns == p.ns && co.labels.In(selector.Class(g.label), int(p.pods))
+		return slices.ContainsFunc(co.speakers[speaker{p.ns, name}], func(id int32) bool {
+			return co.labels.In(selector.Class(co.groups[id].label), int(p.pods))
 		})
 	}
 	peers := co.peerList(rule.Peers)
