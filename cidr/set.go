@@ -2,6 +2,7 @@ package cidr
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -69,11 +70,12 @@ func runOf(p netip.Prefix) (run, bool) {
 // lastAddr returns the last address of p, which may be IPv4-mapped.
 func lastAddr(p netip.Prefix) netip.Addr {
 	a := p.Addr()
-	last := numberOf(a).or(ones(a.BitLen() - p.Bits())).addr()
 	if a.Is4() {
-		return last.Unmap()
+		b := a.As4()
+		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|uint32(1<<(32-p.Bits())-1))
+		return netip.AddrFrom4(b)
 	}
-	return last
+	return numberOf(a).or(ones(a.BitLen() - p.Bits())).addr()
 }
 
 // Of returns the addresses of prefixes. Bits beyond a prefix's length do not
@@ -142,6 +144,24 @@ func (s Set) IsEmpty() bool { return len(s.runs) == 0 }
 
 // Equal reports whether s and t hold the same addresses.
 func (s Set) Equal(t Set) bool { return slices.Equal(s.runs, t.runs) }
+
+// AppendBinary appends bytes to b that are the same for two sets only if they
+// are Equal, to use as a key. They mean something to one version of this package
+// only. It returns no error.
+func (s Set) AppendBinary(b []byte) ([]byte, error) {
+	for _, r := range s.runs {
+		for _, a := range [...]netip.Addr{r.first, r.last} {
+			if a.Is4() {
+				four := a.As4()
+				b = append(append(b, 4), four[:]...)
+			} else {
+				sixteen := a.As16()
+				b = append(append(b, 6), sixteen[:]...)
+			}
+		}
+	}
+	return b, nil
+}
 
 // Union returns the addresses that are in s or in t.
 func (s Set) Union(t Set) Set {

@@ -29,6 +29,11 @@ type report struct {
 
 	names  map[string]bool        // scratch of unique
 	places map[portName]portPlace // scratch of repeatedPortNames
+	key    []byte                 // scratch of block
+
+	// blocks are those that there was nothing to say about, by their text. Many
+	// policies hold the same ones.
+	blocks map[string]cidr.Set
 }
 
 // fail reports an error. The text does not repeat the path.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -331,11 +332,31 @@ func (r ruleParser) peer(at *fieldPath, peer *networkingv1.NetworkPolicyPeer) Pe
 		}
 		return pods
 	}
-	block := Block{r.block(at.field("ipBlock"), peer.IPBlock)}
+	block := Block{r.knownBlock(at.field("ipBlock"), peer.IPBlock)}
 	if hasSelector {
 		r.fail(at, field.ErrorTypeForbidden, "may not specify both ipBlock and another peer: write two items")
 	}
 	return block
+}
+
+// knownBlock is block, but parses the same text only once.
+func (r ruleParser) knownBlock(at *fieldPath, block *networkingv1.IPBlock) cidr.Set {
+	r.key = append(binary.AppendUvarint(r.key[:0], uint64(len(block.CIDR))), block.CIDR...)
+	for _, s := range block.Except {
+		r.key = append(binary.AppendUvarint(r.key, uint64(len(s))), s...)
+	}
+	if s, ok := r.blocks[string(r.key)]; ok {
+		return s
+	}
+	said := len(r.errs) + len(r.warnings)
+	s := r.block(at, block)
+	if len(r.errs)+len(r.warnings) == said {
+		if r.blocks == nil {
+			r.blocks = make(map[string]cidr.Set)
+		}
+		r.blocks[string(r.key)] = s
+	}
+	return s
 }
 
 func (r ruleParser) block(at *fieldPath, block *networkingv1.IPBlock) cidr.Set {

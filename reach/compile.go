@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -65,7 +66,9 @@ type compiler struct {
 	nsOf         []int32 // namespace of each pod
 	podSelectors interner[selector.Selector]
 	nsSelectors  interner[selector.Selector]
-	blocks       interner[cidr.Set] // the union of the blocks of a peer list
+	singleBlocks interner[cidr.Set]
+	blockLists   interner[int32]    // the union of each list of singleBlocks
+	blocks       interner[cidr.Set] // the unions of the blocks of peer lists
 	peerLists    interner[peerList]
 	anyone       int32 // the list of policy.Anyone alone
 	halves       interner[[]rule]
@@ -102,7 +105,7 @@ type compiler struct {
 	at        []ownedAddr
 
 	// findMembers
-	members [][]int32 // the seats of each of peerLists, then the classes; nil for anyone
+	members []memberSet // the seats of each of peerLists, then the classes; empty for anyone
 
 	// mergeClasses
 	classes   int32
@@ -116,13 +119,16 @@ type compiler struct {
 	selects  []bool              // whether each policy selects a pod
 
 	// makeProfiles
-	words     int32 // of a row
+	words     int32    // of a row
+	scratch   []uint64 // a row
+	rowBytes  []byte   // the same
 	steps     []step
 	bits      []uint64
-	rows      map[string]int32 // by content
-	unions    map[string]int32 // by what they are the union of
-	profiles  map[string]int32 // by the rules that they come from
-	stepLists map[string]int32 // by content
+	seed      maphash.Seed
+	rows      map[uint64][]int32 // by the hash of their content
+	unions    map[string]int32   // by what they are the union of
+	profiles  map[string]int32   // by the rules that they come from
+	stepLists map[string]int32   // by content
 }
 
 // unisolated is the profile of an end that no policy isolates.
@@ -192,15 +198,19 @@ type interner[T any] struct {
 	values []T
 }
 
-func (in *interner[T]) id(key string, v func() T) int32 {
-	if id, ok := in.ids[key]; ok {
+func (in *interner[T]) id(key string, v func() T) int32 { return in.idOf([]byte(key), v) }
+
+// idOf returns the number of the value under key, which is v() if the key is
+// new.
+func (in *interner[T]) idOf(key []byte, v func() T) int32 {
+	if id, ok := in.ids[string(key)]; ok {
 		return id
 	}
 	if in.ids == nil {
 		in.ids = make(map[string]int32)
 	}
 	id := int32(len(in.values))
-	in.ids[key] = id
+	in.ids[string(key)] = id
 	in.values = append(in.values, v())
 	return id
 }
@@ -291,13 +301,14 @@ func nameKey(it policy.PortItem) string { return string(rune(it.Protocol)) + it.
 // peerList returns the id of a list of peers.
 func (co *compiler) peerList(list []policy.Peer) int32 {
 	pl := peerList{blocks: -1}
-	var blocks []cidr.Set
+	var blocks []int32
 	for _, p := range list {
 		switch p := p.(type) {
 		case policy.Anyone:
 			pl.anyone = true
 		case policy.Block:
-			blocks = append(blocks, p.Addrs)
+			co.key, _ = p.Addrs.AppendBinary(co.key[:0])
+			blocks = append(blocks, co.singleBlocks.idOf(co.key, func() cidr.Set { return p.Addrs }))
 		case policy.Pods:
 			pp := podsPeer{ns: -1, namespaces: -1, pods: internSelector(&co.podSelectors, p.Pods)}
 			if p.Namespace != "" {
@@ -309,8 +320,7 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 		}
 	}
 	if len(blocks) > 0 {
-		union := unionOf(blocks)
-		pl.blocks = co.blocks.id(setKey(union), func() cidr.Set { return union })
+		pl.blocks = co.blockList(blocks)
 	}
 	slices.SortFunc(pl.pods, func(a, b podsPeer) int {
 		return cmp.Or(cmp.Compare(a.ns, b.ns), cmp.Compare(a.namespaces, b.namespaces), cmp.Compare(a.pods, b.pods))
@@ -326,7 +336,29 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 		}
 	}
 	co.key = b
-	return co.peerLists.id(string(b), func() peerList { return pl })
+	return co.peerLists.idOf(b, func() peerList { return pl })
+}
+
+// blockList returns the id of the union of single blocks, of which there is one
+// at least.
+func (co *compiler) blockList(blocks []int32) int32 {
+	slices.Sort(blocks)
+	blocks = slices.Compact(blocks)
+	b := co.key[:0]
+	for _, id := range blocks {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	co.key = b
+	list := co.blockLists.idOf(b, func() int32 {
+		sets := make([]cidr.Set, len(blocks))
+		for i, id := range blocks {
+			sets[i] = co.singleBlocks.values[id]
+		}
+		union := unionOf(sets)
+		key, _ := union.AppendBinary(nil)
+		return co.blocks.idOf(key, func() cidr.Set { return union })
+	})
+	return co.blockLists.values[list]
 }
 
 // unionOf returns the union of sets, of which there is one at least. It joins
@@ -345,14 +377,6 @@ func unionOf(sets []cidr.Set) cidr.Set {
 		sets = half
 	}
 	return sets[0]
-}
-
-func setKey(s cidr.Set) string {
-	var b []byte
-	for p := range s.Prefixes() {
-		b, _ = p.AppendBinary(b)
-	}
-	return string(b)
 }
 
 func (co *compiler) sortLabels() {
@@ -693,12 +717,13 @@ func (co *compiler) findMembers() {
 		}
 	}
 
-	co.members = make([][]int32, len(co.peerLists.values))
+	co.members = make([]memberSet, len(co.peerLists.values))
+	var list []int32
 	for i, pl := range co.peerLists.values {
 		if pl.anyone {
 			continue
 		}
-		list := []int32{}
+		list = list[:0]
 		for _, p := range pl.pods {
 			from := []int32{p.ns}
 			if p.ns < 0 {
@@ -737,8 +762,7 @@ func (co *compiler) findMembers() {
 				list = append(list, onSpot[spot]...)
 			}
 		}
-		slices.Sort(list)
-		co.members[i] = slices.Compact(list)
+		co.members[i] = newMemberSet(list, len(co.seats))
 	}
 }
 
@@ -762,10 +786,10 @@ func (co *compiler) mergeClasses() {
 	// Split every class that a list holds in part.
 	var hits, moved []int32 // by class
 	var touched []int32
-	for _, list := range co.members {
+	for _, set := range co.members {
 		hits = slices.Grow(hits[:0], len(size))[:len(size)]
 		moved = slices.Grow(moved[:0], len(size))[:len(size)]
-		for _, s := range list {
+		for s := range set.all() {
 			c := class[s]
 			if hits[c] == 0 {
 				touched = append(touched, c)
@@ -782,7 +806,7 @@ func (co *compiler) mergeClasses() {
 			hits[c] = 0
 		}
 		touched = touched[:0]
-		for _, s := range list {
+		for s := range set.all() {
 			class[s] = moved[class[s]]
 		}
 	}
@@ -795,14 +819,13 @@ func (co *compiler) mergeClasses() {
 			e.flags |= isSplit
 		}
 	}
-	for _, list := range co.members {
-		for i, s := range list {
-			list[i] = class[s]
+	var list []int32
+	for i, set := range co.members {
+		list = list[:0]
+		for s := range set.all() {
+			list = append(list, class[s])
 		}
-	}
-	for i, list := range co.members {
-		slices.Sort(list)
-		co.members[i] = slices.Compact(list)
+		co.members[i] = newMemberSet(list, len(size))
 	}
 	co.receivers = make(map[portMeaning][]int32)
 	if co.namedEgress {

@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"slices"
 
@@ -14,7 +15,9 @@ import (
 // makeProfiles lays out steps and rows, and gives every pod its profiles.
 func (co *compiler) makeProfiles() {
 	co.words = (co.classes + 63) / 64
-	co.rows = make(map[string]int32)
+	co.seed = maphash.MakeSeed()
+	co.rows = make(map[uint64][]int32)
+	co.scratch = make([]uint64, co.words)
 	co.unions = make(map[string]int32)
 	co.profiles = make(map[string]int32)
 	co.stepLists = make(map[string]int32)
@@ -233,10 +236,11 @@ func (co *compiler) union(grants []grant, active []int) int32 {
 		return row
 	}
 	key := string(b)
-	bits := make([]uint64, co.words)
+	bits := co.scratch
+	clear(bits)
 	for _, a := range active {
 		g := grants[a]
-		list := co.members[g.peers]
+		members := co.members[g.peers]
 		switch anyone := co.peerLists.values[g.peers].anyone; {
 		case anyone && !g.named:
 			for i := range bits {
@@ -245,9 +249,12 @@ func (co *compiler) union(grants []grant, active []int) int32 {
 		case anyone:
 			setAll(bits, co.receivers[g.means])
 		case g.named:
-			setBoth(bits, list, co.receivers[g.means])
+			members.both(co.receivers[g.means], func(c int32) bool {
+				setAll(bits, []int32{c})
+				return true
+			})
 		default:
-			setAll(bits, list)
+			members.addTo(bits)
 		}
 	}
 	row := co.row(bits)
@@ -255,38 +262,21 @@ func (co *compiler) union(grants []grant, active []int) int32 {
 	return row
 }
 
-func setAll(bits []uint64, classes []int32) {
-	for _, c := range classes {
-		bits[c>>6] |= 1 << (uint(c) & 63)
-	}
-}
-
-// setBoth sets the bits of the classes that are in both ascending lists.
-func setBoth(bits []uint64, a, b []int32) {
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		switch {
-		case a[i] < b[j]:
-			i++
-		case a[i] > b[j]:
-			j++
-		default:
-			bits[a[i]>>6] |= 1 << (uint(a[i]) & 63)
-			i, j = i+1, j+1
-		}
-	}
-}
-
 // row returns the index of the row with the given content.
 func (co *compiler) row(content []uint64) int32 {
-	b := make([]byte, 0, 8*len(content))
+	b := co.rowBytes[:0]
 	for _, w := range content {
 		b = binary.LittleEndian.AppendUint64(b, w)
 	}
-	if row, ok := co.rows[string(b)]; ok {
-		return row
+	co.rowBytes = b
+	sum := maphash.Bytes(co.seed, b)
+	for _, row := range co.rows[sum] {
+		if slices.Equal(co.bits[row:row+co.words], content) {
+			return row
+		}
 	}
 	row := int32(len(co.bits))
 	co.bits = append(co.bits, content...)
-	co.rows[string(b)] = row
+	co.rows[sum] = append(co.rows[sum], row)
 	return row
 }

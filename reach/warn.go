@@ -115,22 +115,12 @@ func (co *compiler) resolves(i int, d policy.Direction, rule policy.Rule, item p
 	peers := co.peerList(rule.Peers)
 	for _, number := range co.numbers[name] {
 		receivers := co.receivers[portMeaning{name, number}]
-		if co.peerLists.values[peers].anyone || intersect(co.members[peers], receivers) {
-			return true
-		}
-	}
-	return false
-}
-
-// intersect reports whether two ascending lists have an element in common.
-func intersect(a, b []int32) bool {
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		switch {
-		case a[i] < b[j]:
-			i++
-		case a[i] > b[j]:
-			j++
-		default:
+		meet := co.peerLists.values[peers].anyone
+		co.members[peers].both(receivers, func(int32) bool {
+			meet = true
+			return false
+		})
+		if meet {
 			return true
 		}
 	}
