@@ -150,14 +150,59 @@ func BenchmarkPorts(b *testing.B) {
 	perFlow(b, func(g *reach.Graph, f reach.Flow) { g.Ports(f.From, f.To) })
 }
 
+// All pairs on all ports, pod by pod.
 func BenchmarkEdges(b *testing.B) {
-	for _, s := range []scale.Size{scale.S, scale.M} { // it looks at all pairs
+	for _, s := range sizes[:3] {
 		b.Run(s.String(), func(b *testing.B) {
 			g := graph(b, s)
+			n := 0
 			for b.Loop() {
+				n = 0
 				for range g.Edges() {
+					n++
 				}
 			}
+			b.ReportMetric(float64(n), "edges")
+		})
+	}
+}
+
+// All pairs on all ports, class by class, with what is worked out before the
+// first time.
+func BenchmarkClassEdges(b *testing.B) {
+	for _, s := range sizes {
+		b.Run(s.String(), func(b *testing.B) {
+			c := s.Cluster()
+			b.ReportAllocs()
+			edges, classes := 0, 0
+			for b.Loop() {
+				b.StopTimer()
+				g, err := reach.Compile(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				edges, classes = 0, len(g.Classes())
+				for range g.ClassEdges() {
+					edges++
+				}
+			}
+			b.ReportMetric(float64(edges), "edges")
+			b.ReportMetric(float64(classes), "classes")
+		})
+	}
+}
+
+// All pairs on one port, counted without going through them.
+func BenchmarkCountAllowed(b *testing.B) {
+	for _, s := range sizes[:3] {
+		b.Run(s.String(), func(b *testing.B) {
+			g := graph(b, s)
+			pairs := 0
+			for b.Loop() {
+				pairs = g.CountAllowed(policy.TCP.Port(8080))
+			}
+			b.ReportMetric(float64(pairs), "pairs")
 		})
 	}
 }

@@ -34,6 +34,8 @@ type facts struct {
 	names    []string                // of hosts, sorted
 	labels   *labels
 
+	words         int32 // of a row
+	relation      func() *relation
 	staffedByName func() map[types.NamespacedName][]int32
 	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
 	outside       func() []cidr.Set             // by endpoint: the class less the addresses of pods and nodes
@@ -67,7 +69,9 @@ func (co *compiler) graph() *Graph {
 	f.owners = sync.OnceValue(f.findOwners)
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
+	f.words = co.words
 	g := &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
+	f.relation = sync.OnceValue(g.findRelation)
 	f.services = g.findServices(m, co.labelMaps)
 	f.warnings = slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
 	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
