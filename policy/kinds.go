@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,6 +25,13 @@ type kind struct {
 	make             func() metav1.Object
 	add              func(*Cluster, metav1.Object)
 	join             func(to, from *Cluster)
+
+	// For edits.
+	objects func(*Cluster) iter.Seq[metav1.Object]
+	find    func(c *Cluster, namespace, name string) int // -1 for none
+	copy    func(*Cluster)                               // the list
+	set     func(c *Cluster, i int, obj metav1.Object)   // nil to take it away
+	relabel func(c *Cluster, i int, labels map[string]string)
 }
 
 // kindIn makes the kind of the objects in a list of a Cluster.
@@ -45,6 +53,37 @@ func kindIn[T any, P interface {
 		join: func(to, from *Cluster) {
 			l := list(to)
 			*l = append(*l, *list(from)...)
+		},
+		objects: func(c *Cluster) iter.Seq[metav1.Object] {
+			return func(yield func(metav1.Object) bool) {
+				for _, obj := range *list(c) {
+					if obj != nil && !yield(obj) {
+						return
+					}
+				}
+			}
+		},
+		find: func(c *Cluster, namespace, name string) int {
+			return slices.IndexFunc(*list(c), func(obj P) bool {
+				return obj != nil && obj.GetName() == name && namespaceOf(obj) == namespace
+			})
+		},
+		copy: func(c *Cluster) {
+			l := list(c)
+			*l = slices.Clone(*l)
+		},
+		set: func(c *Cluster, i int, obj metav1.Object) {
+			l := list(c)
+			if obj == nil {
+				*l = slices.Delete(*l, i, i+1)
+			} else {
+				(*l)[i] = obj.(P)
+			}
+		},
+		relabel: func(c *Cluster, i int, labels map[string]string) {
+			obj := *(*list(c))[i]
+			P(&obj).SetLabels(labels)
+			(*list(c))[i] = &obj
 		},
 	}
 }

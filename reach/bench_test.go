@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/polreach/polreach/policy/scale"
 	"github.com/polreach/polreach/reach"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 )
 
 var sizes = []scale.Size{scale.S, scale.M, scale.L, scale.XL}
@@ -148,6 +150,31 @@ func BenchmarkExplain(b *testing.B) {
 
 func BenchmarkPorts(b *testing.B) {
 	perFlow(b, func(g *reach.Graph, f reach.Flow) { g.Ports(f.From, f.To) })
+}
+
+// One edit: a policy that loses its ingress rules, and a pod that gets a label,
+// for which the cluster is compiled afresh.
+func BenchmarkWith(b *testing.B) {
+	for _, s := range sizes {
+		c := s.Cluster()
+		i := slices.IndexFunc(c.Policies, func(np *networkingv1.NetworkPolicy) bool { return len(np.Spec.Ingress) > 0 })
+		np := c.Policies[i].DeepCopy()
+		np.Spec.Ingress = nil
+		pod := c.Pods[len(c.Pods)/2].DeepCopy()
+		pod.Labels["changed"] = "yes"
+		for _, edit := range []policy.Edit{policy.Put(np), policy.Put(pod)} {
+			kind, _ := edit.Object()
+			b.Run(s.String()+"/"+kind, func(b *testing.B) {
+				g := graph(b, s)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := g.With(edit); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }
 
 // All pairs on all ports, pod by pod.

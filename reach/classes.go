@@ -119,7 +119,7 @@ func (g *Graph) replicasIn(ids []int32) int {
 func (g *Graph) ClassEdges() iter.Seq[ClassEdge] {
 	return func(yield func(ClassEdge) bool) {
 		r := g.relation()
-		w := r.newWalker(g)
+		w := r.newWalker()
 		for from := range r.classes {
 			for _, x := range w.from(int32(from)) {
 				e := ClassEdge{Class{g, int32(from)}, Class{g, x.class}, w.sets[x.ports]}
@@ -164,7 +164,7 @@ func (g *Graph) CountAllowed(port policy.Port) int {
 func (g *Graph) allowedApart(from, to int32, port policy.Port) bool {
 	a, b, k := &g.ends[from], &g.ends[to], key(port)
 	for f, fam := range families {
-		if a.flags&b.flags&fam.flag() != 0 && g.bit(g.row(a.egress, k), b.class[f]) && g.bit(g.row(b.ingress, k), a.class[f]) {
+		if a.flags&b.flags&fam.flag() != 0 && g.holds(g.egress(from), k, to, f) && g.holds(g.ingress(to), k, from, f) {
 			return true
 		}
 	}
@@ -173,6 +173,7 @@ func (g *Graph) allowedApart(from, to int32, port policy.Port) bool {
 
 // A relation is who reaches whom, by classes of endpoints.
 type relation struct {
+	g       *Graph // whose rows it comes from
 	classes []relationClass
 	of      []int32 // the class of each endpoint, or -1
 
@@ -193,7 +194,7 @@ func (g *Graph) findRelation() *relation {
 		end  end
 		kind endKind
 	}
-	r := &relation{of: make([]int32, len(g.ends))}
+	r := &relation{g: g, of: make([]int32, len(g.ends))}
 	for i := range r.of {
 		r.of[i] = -1
 	}
@@ -413,9 +414,9 @@ type relationWalker struct {
 
 type reached struct{ class, ports int32 }
 
-func (r *relation) newWalker(g *Graph) *relationWalker {
+func (r *relation) newWalker() *relationWalker {
 	return &relationWalker{
-		g: g, r: r, spans: newSpans(), profile: -1,
+		g: r.g, r: r, spans: newSpans(), profile: -1,
 		admitted: make([]int32, len(r.admits.most)),
 		found:    make([]int32, len(r.classes)),
 		sets:     make([]policy.PortSet, 1),

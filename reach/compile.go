@@ -16,12 +16,13 @@ import (
 )
 
 // Compile works out who can reach whom in c. It reports every faulty object,
-// joined, each a [*policy.Error], and then returns no Graph.
-// The Graph keeps no reference to the objects of c.
+// joined, each a [*policy.Error], and then returns no Graph. Queries never look
+// at the objects of c again; [Graph.With] does.
 //
-// The cost grows with the objects of c and with the classes that the policies
-// tell apart. Only where many policies each pick many classes, each others,
-// does it grow with the product of policies and classes, or faster.
+// The cost grows with the objects of c, with what the policies tell apart, and
+// with the pairs of a policy and a class of pods that it selects. The rows of
+// different rules take a bit for each class of peers: only where as many rules
+// name different peers as there are classes does that grow with their square.
 func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
 
 // Compile is like the function [Compile], for a plugin that behaves as p says.
@@ -31,6 +32,11 @@ func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
 		p.Hairpin > HairpinPoliced || p.ServiceSNAT > SNATAlways {
 		return nil, fmt.Errorf("the Profile makes a choice that there is not: %+v", p)
 	}
+	return p.compile(c.Clone())
+}
+
+// compile is Compile for a Cluster that nobody else changes.
+func (p Profile) compile(c *policy.Cluster) (*Graph, error) {
 	m, err := c.Model()
 	if err != nil {
 		return nil, err
@@ -38,7 +44,7 @@ func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
 	if err := p.admit(m.Services); err != nil {
 		return nil, err
 	}
-	co := &compiler{profile: p, model: m}
+	co := &compiler{cluster: c, profile: p, model: m}
 	co.readPolicies()
 	co.sortLabels()
 	co.resolvePortNames()
@@ -59,6 +65,7 @@ func (p Profile) Compile(c *policy.Cluster) (*Graph, error) {
 // A seat is what the rules can know of an end over one family when it is the
 // peer. Seats that are in the same peer lists merge to a class.
 type compiler struct {
+	cluster *policy.Cluster
 	profile Profile
 	model   *policy.Model
 
@@ -75,12 +82,14 @@ type compiler struct {
 	portNames    interner[policy.PortItem] // only Protocol and Name count
 	namedEgress  bool                      // some egress rule names a port
 	policies     []compiledPolicy          // as in the model
+	blockUses    []int                     // how many rules of policies use each of blocks
 	key          []byte                    // scratch
 
 	// sortLabels
 	allLabels *labels
 	labelMaps []map[string]string // the sets of allLabels
 	labels    *selector.Partition // of labelMaps
+	keys      map[string]bool     // of labels, that selectors of pods mention
 	nsLabels  *selector.Partition // of the model's namespaces
 
 	// resolvePortNames
@@ -237,6 +246,34 @@ func (co *compiler) readPolicies() {
 		}
 		co.policies[i] = cp
 	}
+	co.blockUses = make([]int, len(co.blocks.values))
+	for _, p := range co.policies {
+		for _, h := range p.halves {
+			if h >= 0 {
+				co.countBlocks(co.halves.values[h], func(block int32) { co.blockUses[block]++ })
+			}
+		}
+	}
+}
+
+// countBlocks calls count for the blocks of each of rules, as far as the
+// compiler knows their lists of peers.
+func (co *compiler) countBlocks(rules []rule, count func(block int32)) {
+	for _, r := range rules {
+		if int(r.peers) < len(co.peerLists.values) {
+			if b := co.peerLists.values[r.peers].blocks; b >= 0 {
+				count(b)
+			}
+		}
+	}
+}
+
+// release lets go of what only the compiler itself needs. The rest is for With.
+func (co *compiler) release() {
+	co.cluster, co.labelMaps, co.seats, co.seatID, co.ends = nil, nil, nil, nil, nil
+	co.steps, co.bits, co.rows, co.unions, co.profiles, co.stepLists = nil, nil, nil, nil, nil, nil
+	co.groups, co.selects, co.speakers, co.spots, co.holds = nil, nil, nil, interner[[]cidr.Class]{}, nil
+	co.key, co.scratch, co.rowBytes = nil, nil, nil
 }
 
 var directions = [...]policy.Direction{policy.Egress, policy.Ingress}
@@ -322,11 +359,22 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 	if len(blocks) > 0 {
 		pl.blocks = co.blockList(blocks)
 	}
+	pl.sort()
+	co.key = pl.appendTo(co.key[:0])
+	return co.peerLists.idOf(co.key, func() peerList { return pl })
+}
+
+// sort brings the peers into the order of their ids, each once.
+func (pl *peerList) sort() {
 	slices.SortFunc(pl.pods, func(a, b podsPeer) int {
 		return cmp.Or(cmp.Compare(a.ns, b.ns), cmp.Compare(a.namespaces, b.namespaces), cmp.Compare(a.pods, b.pods))
 	})
 	pl.pods = slices.Compact(pl.pods)
-	b := binary.AppendVarint(co.key[:0], int64(pl.blocks))
+}
+
+// appendTo appends the key of pl.
+func (pl *peerList) appendTo(b []byte) []byte {
+	b = binary.AppendVarint(b, int64(pl.blocks))
 	if pl.anyone {
 		b = append(b, 'a')
 	}
@@ -335,19 +383,32 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 			b = binary.AppendVarint(b, int64(n))
 		}
 	}
-	co.key = b
-	return co.peerLists.idOf(b, func() peerList { return pl })
+	return b
+}
+
+// blocksKey sorts blocks and appends their key.
+func blocksKey(b []byte, blocks []int32) (_ []byte, sorted []int32) {
+	slices.Sort(blocks)
+	blocks = slices.Compact(blocks)
+	for _, id := range blocks {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	return b, blocks
+}
+
+// knownBlocks returns the id of the union of single blocks, if there is one.
+func (co *compiler) knownBlocks(blocks []int32) (id int32, ok bool) {
+	key, _ := blocksKey(nil, blocks)
+	if list, ok := co.blockLists.ids[string(key)]; ok {
+		return co.blockLists.values[list], true
+	}
+	return 0, false
 }
 
 // blockList returns the id of the union of single blocks, of which there is one
 // at least.
 func (co *compiler) blockList(blocks []int32) int32 {
-	slices.Sort(blocks)
-	blocks = slices.Compact(blocks)
-	b := co.key[:0]
-	for _, id := range blocks {
-		b = binary.LittleEndian.AppendUint32(b, uint32(id))
-	}
+	b, blocks := blocksKey(co.key[:0], blocks)
 	co.key = b
 	list := co.blockLists.idOf(b, func() int32 {
 		sets := make([]cidr.Set, len(blocks))
@@ -392,6 +453,37 @@ func (co *compiler) sortLabels() {
 // labelClass returns the class of the labels of the i'th pod.
 func (co *compiler) labelClass(i int) int32 {
 	return int32(co.labels.Class(int(co.allLabels.of[i])))
+}
+
+// selectsPod reports whether the i'th policy selects a pod of its namespace.
+func (co *compiler) selectsPod(i int, pod int32) bool {
+	return co.labels.In(selector.Class(co.labelClass(int(pod))), int(co.policies[i].pods))
+}
+
+// knowsKeys reports whether all labels of pods that a policy asks for are among
+// those that other policies ask for.
+func (co *compiler) knowsKeys(p *policy.Policy) bool {
+	knows := func(s selector.Selector) bool {
+		for key := range s.Keys() {
+			if !co.keys[key] {
+				return false
+			}
+		}
+		return true
+	}
+	if !knows(p.Pods) {
+		return false
+	}
+	for _, d := range directions {
+		for _, r := range p.Half(d).Rules {
+			for _, peer := range r.Peers {
+				if pods, ok := peer.(policy.Pods); ok && !knows(pods.Pods) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // resolvePortNames finds what each pod means by the port names that rules use.

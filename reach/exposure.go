@@ -193,10 +193,10 @@ func (g *Graph) onlyByOwnNode(h *hop) bool {
 		f = h.family.index()
 		if source.flags&h.family.flag() == 0 {
 			// It is the own node, whose address of the family is not known.
-			return h.hidden && !g.bit(g.row(backend.ingress, key(h.port)), g.ends[g.first.unknown].class[f])
+			return h.hidden && !g.holds(g.ingress(h.backend), key(h.port), g.first.unknown, f)
 		}
 	}
-	return h.hidden && g.ingressPasses(source, backend) && !g.bit(g.row(backend.ingress, key(h.port)), source.class[f])
+	return h.hidden && g.ingressPasses(source, backend) && !g.holds(g.ingress(h.backend), key(h.port), h.source, f)
 }
 
 // String returns x in one line. It tells the addresses as [Endpoint.String] does.

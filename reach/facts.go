@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"encoding/binary"
 	"maps"
 	"net/netip"
 	"slices"
@@ -15,13 +16,15 @@ import (
 // facts are what a Graph knows of its endpoints and policies in readable form,
 // to explain and to name them.
 type facts struct {
+	cluster    *policy.Cluster // for With alone
+	co         *compiler       // likewise
 	profile    Profile
 	pods       []policy.Pod // Labels and Generated hold only the keys that selectors mention
 	nodes      []policy.Node
 	namespaces []policy.Namespace // Labels likewise
 	policies   []*policy.Policy
 	partition  *cidr.Partition
-	warnings   []policy.Warning
+	warnings   func() []policy.Warning
 
 	first    firstIDs
 	replicas []int32 // the pod that each replica copies
@@ -34,8 +37,10 @@ type facts struct {
 	names    []string                // of hosts, sorted
 	labels   *labels
 
+	nodeGroups    func() nodeGroups
 	words         int32 // of a row
 	relation      func() *relation
+	staffedBy     func() map[int32][]int32 // the staffed workloads for which a pod speaks
 	staffedByName func() map[types.NamespacedName][]int32
 	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
 	outside       func() []cidr.Set             // by endpoint: the class less the addresses of pods and nodes
@@ -45,6 +50,7 @@ type facts struct {
 func (co *compiler) graph() *Graph {
 	m := co.model
 	f := &facts{
+		cluster:    co.cluster,
 		profile:    co.profile,
 		pods:       m.Pods,
 		nodes:      m.Nodes,
@@ -66,6 +72,7 @@ func (co *compiler) graph() *Graph {
 		}
 	}
 	f.staffedByName = sync.OnceValue(f.findStaffed)
+	f.staffedBy = sync.OnceValue(f.findStaffedBy)
 	f.owners = sync.OnceValue(f.findOwners)
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
@@ -73,37 +80,57 @@ func (co *compiler) graph() *Graph {
 	g := &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
 	f.relation = sync.OnceValue(g.findRelation)
 	f.services = g.findServices(m, co.labelMaps)
-	f.warnings = slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
-	slices.SortStableFunc(f.warnings, func(a, b policy.Warning) int {
+	warnings := slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
+	slices.SortStableFunc(warnings, func(a, b policy.Warning) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Code, b.Code))
 	})
+	f.warnings = func() []policy.Warning { return warnings }
+	f.nodeGroups = func() nodeGroups { return f.services.nodes }
+	co.release()
+	f.co = co
 	return g
 }
 
 // trimLabels replaces the labels of the model, which are those of the API
-// objects, by copies of what selectors mention. Pods of one class share them.
+// objects, by copies of what selectors mention. Pods that share these share a
+// copy.
 func (co *compiler) trimLabels() {
-	keys := make(map[string]bool)
+	co.keys = make(map[string]bool)
 	for _, s := range co.podSelectors.values {
 		for k := range s.Keys() {
-			keys[k] = true
+			co.keys[k] = true
 		}
 	}
-	trimmed := make([]map[string]string, co.labels.Len())
-	for i := range co.model.Pods {
-		p := &co.model.Pods[i]
-		p.Generated = slices.DeleteFunc(p.Generated, func(key string) bool { return !keys[key] })
-		c := co.labelClass(i)
-		if trimmed[c] == nil {
-			trimmed[c] = make(map[string]string)
-			for k, v := range co.model.Pods[i].Labels {
-				if keys[k] {
-					trimmed[c][k] = v
-				}
+	l := co.allLabels
+	mentioned := make([]bool, len(l.pairs))
+	for i, pair := range l.pairs {
+		mentioned[i] = co.keys[pair[0]]
+	}
+	var trimmed interner[map[string]string]
+	of := make([]int32, len(l.sets)) // the copy for each set
+	for i, set := range l.sets {
+		key := co.key[:0]
+		for _, pair := range set {
+			if mentioned[pair] {
+				key = binary.LittleEndian.AppendUint32(key, uint32(pair))
 			}
 		}
-		co.model.Pods[i].Labels = trimmed[c]
+		co.key = key
+		of[i] = trimmed.idOf(key, func() map[string]string {
+			labels := make(map[string]string, len(key)/4)
+			for _, pair := range set {
+				if mentioned[pair] {
+					labels[l.pairs[pair][0]] = l.pairs[pair][1]
+				}
+			}
+			return labels
+		})
+	}
+	for i := range co.model.Pods {
+		p := &co.model.Pods[i]
+		p.Generated = slices.DeleteFunc(p.Generated, func(key string) bool { return !co.keys[key] })
+		p.Labels = trimmed.values[of[l.of[i]]]
 	}
 	for i := range co.model.Namespaces {
 		co.model.Namespaces[i].Labels = maps.Clone(co.model.Namespaces[i].Labels)
@@ -116,6 +143,14 @@ func (f *facts) findStaffed() map[types.NamespacedName][]int32 {
 		byName[s.name] = append(byName[s.name], int32(i))
 	}
 	return byName
+}
+
+func (f *facts) findStaffedBy() map[int32][]int32 {
+	by := make(map[int32][]int32)
+	for i, s := range f.staffed {
+		by[s.pods[0]] = append(by[s.pods[0]], int32(i))
+	}
+	return by
 }
 
 func (f *facts) findOwners() map[netip.Addr][]int32 {
@@ -285,11 +320,17 @@ func (f *facts) namespace(name string) *policy.Namespace {
 
 // policiesIn returns the policies of a namespace.
 func (f *facts) policiesIn(namespace string) []*policy.Policy {
+	lo, hi := f.policyRange(namespace)
+	return f.policies[lo:hi]
+}
+
+// policyRange returns where the policies of a namespace begin and end.
+func (f *facts) policyRange(namespace string) (lo, hi int) {
 	at := func(p *policy.Policy, name string) int { return cmp.Compare(p.Name.Namespace, name) }
-	lo, _ := slices.BinarySearchFunc(f.policies, namespace, at)
-	hi := lo
+	lo, _ = slices.BinarySearchFunc(f.policies, namespace, at)
+	hi = lo
 	for hi < len(f.policies) && f.policies[hi].Name.Namespace == namespace {
 		hi++
 	}
-	return f.policies[lo:hi]
+	return lo, hi
 }

@@ -22,6 +22,8 @@ type Graph struct {
 	steps []step // the profiles, one after the other; see row
 	bits  []uint64
 
+	over *overlay // what With has changed; nil if Compile made the Graph
+
 	*facts // what Explain, Lookup and String need; queries ask it only whether two ends on one host are the same
 }
 
@@ -88,6 +90,31 @@ func (g *Graph) bit(row, class int32) bool {
 	return g.bits[row+class>>6]>>(uint(class)&63)&1 != 0
 }
 
+// egress returns the profile of the egress policies of an end, and ingress that
+// of its ingress policies. One below 0 is of the overlay.
+func (g *Graph) egress(id int32) int32 {
+	if g.over != nil {
+		return g.over.profile(id, policy.Egress)
+	}
+	return g.ends[id].egress
+}
+
+func (g *Graph) ingress(id int32) int32 {
+	if g.over != nil {
+		return g.over.profile(id, policy.Ingress)
+	}
+	return g.ends[id].ingress
+}
+
+// holds reports whether a profile allows the port with key k to an end over the
+// family of index fam.
+func (g *Graph) holds(profile, k, id int32, fam int) bool {
+	if profile < 0 {
+		return g.over.holds(g.over.row(^profile, k), id, fam)
+	}
+	return g.bit(g.row(profile, k), g.ends[id].class[fam])
+}
+
 // Allows reports whether the policies allow f. It does not allocate. Its time
 // does not depend on the number of pods and policies, and grows with the
 // logarithm of the number of port ranges in the policies of one end. For a Flow
@@ -101,7 +128,7 @@ func (g *Graph) Allows(f Flow) bool {
 	}
 	k := key(f.Port)
 	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
-	if from.host == to.host || (from.flags|to.flags)&isSplit != 0 || f.Family != AnyFamily {
+	if from.host == to.host || (from.flags|to.flags)&isSplit != 0 || f.Family != AnyFamily || g.over != nil {
 		return g.allowsOver(f, k)
 	}
 	return from.flags&to.flags&hasBoth != 0 &&
@@ -110,7 +137,8 @@ func (g *Graph) Allows(f Flow) bool {
 }
 
 // allowsOver answers the flows that Allows has no shortcut for: those over a
-// given family, or whose ends are on one node or differ by family.
+// given family, or whose ends are on one node or differ by family, and all of a
+// Graph that With made.
 func (g *Graph) allowsOver(f Flow, k int32) bool {
 	from, to := &g.ends[f.From.id], &g.ends[f.To.id]
 	for _, fam := range f.Family.each() {
@@ -118,8 +146,8 @@ func (g *Graph) allowsOver(f Flow, k int32) bool {
 			continue
 		}
 		if g.owner(f.From.id) == g.owner(f.To.id) ||
-			(g.egressPasses(from, to) || g.bit(g.row(from.egress, k), to.class[fam.index()])) &&
-				(g.ingressPasses(from, to) || g.bit(g.row(to.ingress, k), from.class[fam.index()])) {
+			(g.egressPasses(from, to) || g.holds(g.egress(f.From.id), k, f.To.id, fam.index())) &&
+				(g.ingressPasses(from, to) || g.holds(g.ingress(f.To.id), k, f.From.id, fam.index())) {
 			return true
 		}
 	}
@@ -168,17 +196,18 @@ func (g *Graph) PortsOver(family Family, from, to Endpoint) policy.PortSet {
 		if g.owner(from.id) == g.owner(to.id) {
 			return policy.NewPortSet(allPorts[:]...)
 		}
-		out, in := g.stepsOf(a.egress), g.stepsOf(b.ingress)
+		egress, ingress := g.egress(from.id), g.ingress(to.id)
 		if g.egressPasses(a, b) {
-			out = g.stepsOf(unisolated)
+			egress = unisolated
 		}
 		if g.ingressPasses(a, b) {
-			in = g.stepsOf(unisolated)
+			ingress = unisolated
 		}
+		out, in := g.stepsOf(egress), g.stepsOf(ingress)
 		for i, j := 0, 0; i < len(out) && j < len(in); {
 			first := max(out[i].from, in[j].from)
 			last := min(until(out, i), until(in, j))
-			if g.bit(out[i].row, b.class[fam.index()]) && g.bit(in[j].row, a.class[fam.index()]) {
+			if g.holdsIn(egress, out[i].row, to.id, fam.index()) && g.holdsIn(ingress, in[j].row, from.id, fam.index()) {
 				ranges = appendRanges(ranges, first, last)
 			}
 			if until(out, i) == last {
@@ -195,7 +224,20 @@ func (g *Graph) PortsOver(family Family, from, to Endpoint) policy.PortSet {
 	return policy.NewPortSet(ranges...)
 }
 
-func (g *Graph) stepsOf(p int32) []step { return g.steps[p+1 : p+1+g.steps[p].from] }
+func (g *Graph) stepsOf(p int32) []step {
+	if p < 0 {
+		return g.over.steps[^p]
+	}
+	return g.steps[p+1 : p+1+g.steps[p].from]
+}
+
+// holdsIn is holds for a row of a profile.
+func (g *Graph) holdsIn(profile, row, id int32, fam int) bool {
+	if profile < 0 {
+		return g.over.holds(row, id, fam)
+	}
+	return g.bit(row, g.ends[id].class[fam])
+}
 
 // until returns the last key of steps[i].
 func until(steps []step, i int) int32 {
@@ -242,7 +284,7 @@ type Edge struct {
 func (g *Graph) Edges() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		r := g.relation()
-		w := r.newWalker(g)
+		w := r.newWalker()
 		near := make(map[int32][]int32) // what is a node of, or on, each endpoint
 		for from, to := range r.neighbors(g) {
 			near[from] = append(near[from], to)
@@ -311,7 +353,7 @@ func (g *Graph) yieldEdge(from Endpoint, to int32, yield func(Edge) bool) bool {
 // Warnings returns what is legal but suspicious in the cluster, sorted by
 // place. The caller may change the slice.
 func (g *Graph) Warnings() []policy.Warning {
-	return append([]policy.Warning(nil), g.warnings...)
+	return append([]policy.Warning(nil), g.warnings()...)
 }
 
 // An Endpoint is an end of a flow: a pod, a node, or a class of addresses

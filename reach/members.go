@@ -46,6 +46,15 @@ func (s memberSet) all() iter.Seq[int32] {
 	}
 }
 
+// has reports whether m is in s.
+func (s memberSet) has(m int32) bool {
+	if s.bits != nil {
+		return s.bits[m>>6]>>(uint(m)&63)&1 != 0
+	}
+	_, found := slices.BinarySearch(s.list, m)
+	return found
+}
+
 // addTo adds the numbers to those of a row.
 func (s memberSet) addTo(row []uint64) {
 	setAll(row, s.list)

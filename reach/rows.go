@@ -119,22 +119,34 @@ func (co *compiler) profileOf(g *group, d policy.Direction) int32 {
 
 	var grants []grant
 	for _, h := range halves {
-		for _, r := range co.halves.values[h] {
-			for _, it := range r.ports {
-				grants = co.appendGrants(grants, r.peers, it, d, g)
-			}
-		}
+		grants = co.appendRules(grants, co.halves.values[h], d, g.dialect)
 	}
-	if co.profile.SCTP == SCTPBypasses {
-		grants = append(grants, grant{first: 2 << 16, last: keyOther - 1, peers: co.anyone})
-	}
-	p := co.addProfile(co.sweep(grants))
+	grants = co.appendBypass(grants)
+	p := co.addProfile(sweep(grants, co.union))
 	co.profiles[key] = p
 	return p
 }
 
+// appendRules appends what rules grant, to pods of a dialect.
+func (co *compiler) appendRules(grants []grant, rules []rule, d policy.Direction, dialect int32) []grant {
+	for _, r := range rules {
+		for _, it := range r.ports {
+			grants = co.appendGrants(grants, r.peers, it, d, dialect)
+		}
+	}
+	return grants
+}
+
+// appendBypass appends what no rule is needed for.
+func (co *compiler) appendBypass(grants []grant) []grant {
+	if co.profile.SCTP == SCTPBypasses {
+		grants = append(grants, grant{first: 2 << 16, last: keyOther - 1, peers: co.anyone})
+	}
+	return grants
+}
+
 // appendGrants appends what one port item grants to the peers of its rule.
-func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem, d policy.Direction, g *group) []grant {
+func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem, d policy.Direction, dialect int32) []grant {
 	if co.profile.SCTP == SCTPDropped {
 		switch it.Protocol {
 		case policy.SCTP:
@@ -157,7 +169,7 @@ func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem
 	}
 	name := co.portNames.ids[nameKey(it)]
 	if d == policy.Ingress {
-		for _, m := range co.dialects.values[g.dialect] {
+		for _, m := range co.dialects.values[dialect] {
 			if m.name == name {
 				k := key(it.Protocol.Port(m.number))
 				grants = append(grants, grant{first: k, last: k, peers: peers})
@@ -172,8 +184,9 @@ func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem
 	return grants
 }
 
-// sweep returns the steps of a profile with the given grants.
-func (co *compiler) sweep(grants []grant) []step {
+// sweep returns the steps of a profile with the given grants. The union of the
+// peers of some of them is a row.
+func sweep(grants []grant, union func(grants []grant, active []int) int32) []step {
 	// The same peers need a row only once, so that active is a set.
 	slices.SortFunc(grants, func(a, b grant) int {
 		return cmp.Or(a.compare(b), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
@@ -188,7 +201,7 @@ func (co *compiler) sweep(grants []grant) []step {
 		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
 	}
 	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	steps := []step{{0, co.union(nil, nil)}}
+	steps := []step{{0, union(nil, nil)}}
 	var active []int // indices of grants, ascending
 	for i := 0; i < len(events); {
 		at := events[i].at
@@ -203,7 +216,7 @@ func (co *compiler) sweep(grants []grant) []step {
 		if at > keyOther {
 			break
 		}
-		row := co.union(grants, active)
+		row := union(grants, active)
 		last := &steps[len(steps)-1]
 		switch {
 		case last.from == at:
@@ -215,9 +228,8 @@ func (co *compiler) sweep(grants []grant) []step {
 	return steps
 }
 
-// union returns the row of the peers of the active grants.
-func (co *compiler) union(grants []grant, active []int) int32 {
-	b := co.key[:0]
+// unionKey appends a key of the peers of the active grants.
+func unionKey(b []byte, grants []grant, active []int) []byte {
 	for i, a := range active {
 		g := grants[a]
 		if i > 0 && grants[active[i-1]].compare(g) == 0 {
@@ -231,35 +243,43 @@ func (co *compiler) union(grants []grant, active []int) int32 {
 			b = append(b, 0)
 		}
 	}
-	co.key = b
-	if row, ok := co.unions[string(b)]; ok {
+	return b
+}
+
+// union returns the row of the peers of the active grants.
+func (co *compiler) union(grants []grant, active []int) int32 {
+	co.key = unionKey(co.key[:0], grants, active)
+	if row, ok := co.unions[string(co.key)]; ok {
 		return row
 	}
-	key := string(b)
-	bits := co.scratch
-	clear(bits)
+	key := string(co.key)
+	clear(co.scratch)
 	for _, a := range active {
-		g := grants[a]
-		members := co.members[g.peers]
-		switch anyone := co.peerLists.values[g.peers].anyone; {
-		case anyone && !g.named:
-			for i := range bits {
-				bits[i] = math.MaxUint64
-			}
-		case anyone:
-			setAll(bits, co.receivers[g.means])
-		case g.named:
-			members.both(co.receivers[g.means], func(c int32) bool {
-				setAll(bits, []int32{c})
-				return true
-			})
-		default:
-			members.addTo(bits)
-		}
+		co.addPeers(co.scratch, grants[a])
 	}
-	row := co.row(bits)
+	row := co.row(co.scratch)
 	co.unions[key] = row
 	return row
+}
+
+// addPeers adds the peers of a grant to those in a row.
+func (co *compiler) addPeers(bits []uint64, g grant) {
+	members := co.members[g.peers]
+	switch anyone := co.peerLists.values[g.peers].anyone; {
+	case anyone && !g.named:
+		for i := range bits {
+			bits[i] = math.MaxUint64
+		}
+	case anyone:
+		setAll(bits, co.receivers[g.means])
+	case g.named:
+		members.both(co.receivers[g.means], func(c int32) bool {
+			setAll(bits, []int32{c})
+			return true
+		})
+	default:
+		members.addTo(bits)
+	}
 }
 
 // row returns the index of the row with the given content.

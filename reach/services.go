@@ -22,9 +22,9 @@ type services struct {
 	doors      map[netip.Addr][]doorRef
 	nodePorts  map[policy.Port][]doorRef
 
-	nodes  [2][]nodeGroup // the nodes that can receive a connection, by family
-	masks  [2][]int32     // the endpoint that each node shows when it hides a client
-	closed bool           // every node is in the input, as far as that can be known
+	nodes  nodeGroups
+	masks  [2][]int32 // the endpoint that each node shows when it hides a client
+	closed bool       // every node is in the input, as far as that can be known
 	routes []*policy.IngressObject
 
 	onHost   map[netip.Addr]bool // of pods on the network of a node
@@ -60,10 +60,14 @@ type doorRef struct {
 	index   int32 // of the address in its list
 }
 
+// nodeGroups are the nodes that can receive a connection, by family.
+type nodeGroups struct {
+	groups [2][]nodeGroup
+	of     [2][]int32 // by host
+}
+
 // A nodeGroup is nodes that no policy tells apart when they hide a client.
 type nodeGroup struct {
-	class   int32
-	known   bool     // their addresses are
 	count   int32    // how many there are
 	members [2]int32 // hosts: the first two
 }
@@ -375,6 +379,7 @@ func (s *service) portIndex(p policy.Port) int32 {
 func (g *Graph) groupNodes(s *services) {
 	for f, fam := range families {
 		s.masks[f] = make([]int32, len(g.nodes))
+		s.nodes.of[f] = make([]int32, len(g.nodes))
 		groups := make(map[[2]int32]int)
 		for i := range g.nodes {
 			host := int32(i)
@@ -390,11 +395,12 @@ func (g *Graph) groupNodes(s *services) {
 			key := [2]int32{g.ends[mask].class[f], known}
 			n, ok := groups[key]
 			if !ok {
-				n = len(s.nodes[f])
+				n = len(s.nodes.groups[f])
 				groups[key] = n
-				s.nodes[f] = append(s.nodes[f], nodeGroup{class: key[0], known: known == 1, members: [2]int32{host, -1}})
+				s.nodes.groups[f] = append(s.nodes.groups[f], nodeGroup{members: [2]int32{host, -1}})
 			}
-			ng := &s.nodes[f][n]
+			s.nodes.of[f][i] = int32(n)
+			ng := &s.nodes.groups[f][n]
 			if ng.count == 1 {
 				ng.members[1] = host
 			}

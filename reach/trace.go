@@ -330,12 +330,12 @@ func (g *Graph) glanceSure(h *hop) Outcome {
 	if h.outFamily != AnyFamily {
 		out = h.outFamily.index()
 	}
-	outRow, inRow := g.row(client.egress, key(h.outPort)), g.row(backend.ingress, key(h.port))
-	egress := g.egressPasses(client, to) || g.bit(outRow, to.class[out]) ||
-		h.anyDestination && g.holdsOutside(outRow, families[out])
+	outProfile, inProfile := g.egress(h.client), g.ingress(h.backend)
+	egress := g.egressPasses(client, to) || g.holds(outProfile, key(h.outPort), h.outTo, out) ||
+		h.anyDestination && g.holdsOutside(outProfile, key(h.outPort), families[out])
 	ingress := h.anyDestination || g.returns(&g.profile, h) ||
-		g.ingressPasses(source, backend) || g.bit(inRow, source.class[f]) ||
-		h.anySource && g.holdsOutside(inRow, families[f])
+		g.ingressPasses(source, backend) || g.holds(inProfile, key(h.port), h.source, f) ||
+		h.anySource && g.holdsOutside(inProfile, key(h.port), families[f])
 	switch {
 	case egress && ingress:
 		return All
@@ -354,11 +354,11 @@ func (g *Graph) returns(p *Profile, h *hop) bool {
 	return h.kind == translatedHop && g.owner(h.source) == g.owner(h.backend) && p.Hairpin != HairpinPoliced
 }
 
-// holdsOutside reports whether a row holds all addresses of a family outside the
-// cluster.
-func (g *Graph) holdsOutside(row int32, fam Family) bool {
+// holdsOutside reports whether a profile allows a port to all addresses of a
+// family outside the cluster.
+func (g *Graph) holdsOutside(profile, k int32, fam Family) bool {
 	for i, set := range g.outside() {
-		if i%2 == fam.index() && !set.IsEmpty() && !g.bit(row, g.ends[g.first.addr+int32(i)].class[0]) {
+		if i%2 == fam.index() && !set.IsEmpty() && !g.holds(profile, k, g.first.addr+int32(i), 0) {
 			return false
 		}
 	}

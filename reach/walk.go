@@ -1165,15 +1165,13 @@ func (w *walk) nodesBefore(b *backend, fam Family) {
 		by(own, 1, w.mask(own, fam, b.end))
 	}
 	s := w.g.services
-	for _, ng := range s.nodes[fam.index()] {
+	nodes := w.g.nodeGroups()
+	for i, ng := range nodes.groups[fam.index()] {
 		count, host := ng.count, ng.members[0]
-		if own >= 0 && own < w.g.first.ownNode {
-			mask := s.masks[fam.index()][own-w.g.first.node]
-			if w.g.ends[mask].class[fam.index()] == ng.class && (mask != w.g.first.unknown) == ng.known {
-				count--
-				if w.g.first.node+host == own {
-					host = ng.members[1]
-				}
+		if own >= 0 && own < w.g.first.ownNode && nodes.of[fam.index()][own-w.g.first.node] == int32(i) {
+			count--
+			if w.g.first.node+host == own {
+				host = ng.members[1]
 			}
 		}
 		if count > 0 {
