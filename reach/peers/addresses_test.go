@@ -3,6 +3,7 @@ package peers
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -39,25 +40,28 @@ func randomAddr(r *rand.Rand, family string) netip.Addr {
 }
 
 // prefixes returns n different prefixes, of lengths as in routing tables: half
-// of them have the usual length, and the others are shorter or longer, so that
-// many lie within others.
+// of them have the usual length, and of the others, each length further away from
+// it has half as many. A fourth lie within others or around them.
 func prefixes(family string, n int) []netip.Prefix {
 	r := rand.New(rand.NewPCG(3, uint64(n)))
-	usual, shortest, longest := 24, 12, 32
+	usual, shortest, longest := 24, 8, 32
 	if family == "IPv6" {
-		usual, shortest, longest = 48, 24, 64
+		usual, shortest, longest = 48, 19, 64
 	}
 	seen := make(map[netip.Prefix]bool, n)
 	list := make([]netip.Prefix, 0, n)
 	for len(list) < n {
-		bits, addr := usual, randomAddr(r, family)
-		if r.IntN(2) == 0 {
-			bits = shortest + r.IntN(longest-shortest+1)
+		length, addr := usual, randomAddr(r, family)
+		switch r.IntN(6) {
+		case 0, 1:
+			length = max(shortest, usual-steps(r))
+		case 2:
+			length = min(longest, usual+steps(r))
 		}
 		if len(list) > 0 && r.IntN(4) == 0 { // within another one, or around it
 			addr = within(r, list[r.IntN(len(list))])
 		}
-		p := netip.PrefixFrom(addr, bits).Masked()
+		p := netip.PrefixFrom(addr, length).Masked()
 		if !seen[p] {
 			seen[p] = true
 			list = append(list, p)
@@ -65,6 +69,9 @@ func prefixes(family string, n int) []netip.Prefix {
 	}
 	return list
 }
+
+// steps returns a number from 1 up, each half as often as the one before.
+func steps(r *rand.Rand) int { return 1 + bits.TrailingZeros64(r.Uint64()|1<<63) }
 
 // within returns an address in p.
 func within(r *rand.Rand, p netip.Prefix) netip.Addr {
@@ -239,8 +246,8 @@ func blocks(family string, n int) []block {
 	for _, p := range prefixes(family, n) {
 		b := block{prefix: p}
 		for range 1 + r.IntN(2) {
-			if bits := p.Bits() + 2 + r.IntN(4); bits <= p.Addr().BitLen() {
-				b.except = append(b.except, netip.PrefixFrom(within(r, p), bits).Masked())
+			if length := p.Bits() + 2 + r.IntN(4); length <= p.Addr().BitLen() {
+				b.except = append(b.except, netip.PrefixFrom(within(r, p), length).Masked())
 			}
 		}
 		list = append(list, b)
