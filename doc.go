@@ -21,6 +21,8 @@
 //   - [github.com/polreach/polreach/selector] and
 //     [github.com/polreach/polreach/cidr] find the classes of labels and of
 //     addresses, and can be used alone.
+//   - [github.com/polreach/polreach/policy/scale] makes large clusters to measure
+//     and to test with.
 //   - The folder examples has three examples to copy from: a command-line tool,
 //     a unit test of a cluster's configuration, and a property test.
 //
