@@ -387,7 +387,7 @@ func (b *builder) add(s *space, np *networkingv1.NetworkPolicy) {
 // The letters of what Kubernetes generates.
 const letters = "bcdfghjklmnpqrstvwxz2456789"
 
-// word returns n letters that n chooses.
+// word returns n letters that number chooses.
 func word(n int, number uint64) string {
 	text := make([]byte, n)
 	for i := range text {

@@ -74,7 +74,8 @@ func (b *builder) policy(i, k int) *networkingv1.NetworkPolicy {
 	return b.aboutApp(s, (k-2)/2)
 }
 
-// find returns an app of which owner makes the pods, or nil if there is none.
+// find returns an app of which owner makes the pods, from the k'th on, or nil if
+// there is none.
 func (s *space) find(owner string, k int) *app {
 	for i := range s.apps {
 		if a := &s.apps[(i+k)%len(s.apps)]; a.owner == owner {

@@ -112,4 +112,6 @@ const (
 	forSuffix
 	forUID
 	forBlock
+	forCaller
+	forKey
 )

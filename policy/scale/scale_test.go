@@ -27,10 +27,10 @@ var clusters = map[string]func() *policy.Cluster{
 	"no pods":       scale.Size{Policies: 7}.Cluster,
 	"S":             scale.S.Cluster,
 	"tiny":          scale.Size{Pods: 12, Policies: 40}.Cluster,
-	"many policies": scale.Size{Pods: 300, Policies: 500}.Cluster,
+	"many policies": scale.Size{Pods: 100, Policies: 250}.Cluster,
 	"M":             scale.M.Cluster,
 	"below nothing": scale.Size{Pods: -1, Policies: -1}.Cluster,
-	"one namespace": func() *policy.Cluster { return scale.OneNamespace(200) },
+	"one namespace": func() *policy.Cluster { return scale.OneNamespace(100) },
 	"unique labels": func() *policy.Cluster { return scale.UniqueLabels(215) },
 	"blocks":        func() *policy.Cluster { return scale.Blocks(200, 1) },
 	"more blocks":   func() *policy.Cluster { return scale.Blocks(50, 20) },
@@ -69,7 +69,7 @@ func TestSameEveryTime(t *testing.T) {
 			some := func() *policy.Cluster {
 				c := cluster()
 				if w.dump {
-					c.Pods = c.Pods[:min(50, len(c.Pods))]
+					c.Pods = c.Pods[:min(20, len(c.Pods))]
 				}
 				return c
 			}
@@ -294,7 +294,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Run(name+"/"+w.name, func(t *testing.T) {
 				want := cluster()
 				if w.dump {
-					want.Pods = want.Pods[:min(50, len(want.Pods))] // dumps are slow to read
+					want.Pods = want.Pods[:min(20, len(want.Pods))] // dumps are slow to read
 				}
 				var b bytes.Buffer
 				require.NoError(t, w.write(&b, want))
@@ -337,7 +337,7 @@ func readable(pod *corev1.Pod, dump bool) *corev1.Pod {
 
 // A dump is as large as those of real clusters.
 func TestDumpSize(t *testing.T) {
-	c := scale.M.Times(0.2).Cluster()
+	c := scale.M.Times(0.1).Cluster()
 	for _, tt := range []struct {
 		name  string
 		write func(io.Writer, *policy.Cluster) error

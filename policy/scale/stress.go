@@ -57,13 +57,13 @@ func UniqueLabels(n int) *policy.Cluster {
 		if i%each != 0 {
 			continue
 		}
-		caller := pick((n+each-1)/each, forReplicas, i) * each
+		caller := pick((n+each-1)/each, forCaller, i) * each
 		np := named(fmt.Sprintf("pods-%d", i), metav1.LabelSelector{MatchExpressions: ids(i)}, networkingv1.NetworkPolicySpec{
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{
 				From: []networkingv1.NetworkPolicyPeer{
 					{NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchExpressions: ids(caller)}},
 					{NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-						{Key: key(pick(n, forRollout, i)), Operator: metav1.LabelSelectorOpExists},
+						{Key: key(pick(n, forKey, i)), Operator: metav1.LabelSelectorOpExists},
 					}}},
 				},
 				Ports: []networkingv1.NetworkPolicyPort{tcp(8080)},
