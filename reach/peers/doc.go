@@ -35,13 +35,16 @@
 //
 //	go test -run='^$' -bench=BenchmarkQuestion
 //
-// All pairs on one port, up to 1,000 pods. For 10,000 pods, what goes pair by pair
-// takes a hundred times as long for the pairs, times what one question takes longer
-// there; naive is measured with 30 pods only:
+// All pairs on one port. With 10,000 pods, what goes pair by pair is not measured:
+// there are a hundred times as many pairs as with 1,000, and each takes as much
+// longer as one question does. polreach.ClassEdges goes through the classes of
+// pods, with all ports:
 //
 //	go test -run='^$' -bench=BenchmarkAllPairs -benchtime=1x
 //
-// From API objects to an engine that answers:
+// From API objects to an engine that answers a question. polreach checks every
+// object on the way, as the API server does, and kano makes the matrix of one
+// port:
 //
 //	go test -run='^$' -bench=BenchmarkBuild
 //
