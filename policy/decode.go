@@ -29,9 +29,9 @@ type finding struct {
 
 func (f finding) isError() bool { return f.code == "" }
 
-// A fieldPath leads to a value in an object. Its text is only needed for findings,
-// which are rare: until then, a path can stay on the stack. Nil is the object
-// itself.
+// A fieldPath leads to a value in an object: it is the last step to there. Its
+// text is only needed for findings, which are rare: until then, a path can stay
+// on the stack. Nil is the object itself.
 type fieldPath struct {
 	up    *fieldPath
 	name  string // of a field, or a key of a map
@@ -94,6 +94,7 @@ func (p *fieldPath) appendStep(b []byte) []byte {
 	return append(b, p.name...)
 }
 
+// pathText is String for a path that stands in a list.
 func pathText(steps []*fieldPath) string {
 	var b []byte
 	for _, p := range steps {
@@ -109,9 +110,9 @@ type fields map[string]fields
 // A decoder fills API objects from values, as the API server does: names count
 // in every letter, a type is never changed into another.
 type decoder struct {
-	types    typeTable
-	json     []byte // the text of the values
+	json     []byte // the text of the values; nil if it is not JSON
 	strict   bool   // unknown fields are errors; otherwise warnings
+	path     []fieldPath
 	findings []finding
 }
 
@@ -151,19 +152,79 @@ func (s *structType) add(t reflect.Type, at []int) {
 	}
 }
 
-// wrong notes that v at p has the wrong type.
-func (d *decoder) wrong(p *fieldPath, v *value, want string) {
+// A shape is what there is in a type that has fields of its own, or in what it
+// points to or lists, and what is read of that.
+type shape struct {
+	fields map[string]*shapeField
+	names  []string // sorted
+}
+
+// A shapeField is a field of a shape.
+type shapeField struct {
+	name   string
+	index  []int
+	read   bool
+	within *shape // of what is in it, if that has fields
+}
+
+// shapeOf returns the shape of t, of which reads is read, or nil if t has no
+// fields of its own.
+func shapeOf(types typeTable, t reflect.Type, reads fields) *shape {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() != reflect.Struct, t == reflect.TypeFor[intstr.IntOrString](),
+		t == reflect.TypeFor[metav1.Time](), t == reflect.TypeFor[metav1.FieldsV1]():
+		return nil
+	}
+	s := types.of(t)
+	all := &shape{make(map[string]*shapeField, len(s.names)), s.names}
+	for name, index := range s.index {
+		within, read := reads[name]
+		f := &shapeField{name: name, index: index, read: read || reads == nil}
+		if f.read {
+			f.within = shapeOf(types, t.FieldByIndex(index).Type, within)
+		}
+		all.fields[name] = f
+	}
+	return all
+}
+
+// enter and leave keep track of where the decoder is.
+func (d *decoder) enter(step fieldPath) { d.path = append(d.path, step) }
+func (d *decoder) leave()               { d.path = d.path[:len(d.path)-1] }
+
+// place returns where the decoder is, in the notation of fieldPath.
+func (d *decoder) place() string {
+	steps := make([]*fieldPath, len(d.path))
+	for i := range d.path {
+		steps[i] = &d.path[i]
+	}
+	return pathText(steps)
+}
+
+// wrong notes that v has the wrong type.
+func (d *decoder) wrong(v *value, want string) {
 	d.findings = append(d.findings, finding{
-		field: p.String(),
+		field: d.place(),
 		typ:   field.ErrorTypeTypeInvalid,
 		text:  want,
 		have:  v,
 	})
 }
 
-// decode reads v into out. It looks only into what reads names, or into
-// everything if reads is nil. As in encoding/json, null leaves out as it is.
-func (d *decoder) decode(p *fieldPath, v *value, out reflect.Value, reads fields) {
+// text returns v in JSON.
+func (d *decoder) text(v *value) []byte {
+	if d.json != nil {
+		return d.json[v.at:v.end]
+	}
+	return appendJSON(nil, v)
+}
+
+// decode reads v into out, of which s is the shape. As in encoding/json, null
+// leaves out as it is.
+func (d *decoder) decode(v *value, out reflect.Value, s *shape) {
 	if v.kind == nullValue {
 		return
 	}
@@ -173,124 +234,128 @@ func (d *decoder) decode(p *fieldPath, v *value, out reflect.Value, reads fields
 	}
 	switch to := out.Addr().Interface().(type) {
 	case *intstr.IntOrString:
-		d.intOrString(p, v, to)
+		d.intOrString(v, to)
 		return
 	case *metav1.Time:
-		if v.kind != textValue || json.Unmarshal(d.json[v.at:v.end], to) != nil {
-			d.wrong(p, v, `a time such as "2026-01-31T09:30:00Z"`)
+		if v.kind != textValue || json.Unmarshal(d.text(v), to) != nil {
+			d.wrong(v, `a time such as "2026-01-31T09:30:00Z"`)
 		}
 		return
 	case *metav1.FieldsV1:
-		to.SetRawBytes(slices.Clone(d.json[v.at:v.end]))
+		to.SetRawBytes(slices.Clone(d.text(v)))
 		return
 	}
 	switch out.Kind() {
 	case reflect.String:
 		if v.kind != textValue {
-			d.wrong(p, v, "text")
+			d.wrong(v, "text")
 			return
 		}
 		out.SetString(v.text)
 	case reflect.Bool:
 		if v.kind != boolValue {
-			d.wrong(p, v, "true or false")
+			d.wrong(v, "true or false")
 			return
 		}
 		out.SetBool(v.text == "true")
 	case reflect.Int32, reflect.Int64:
 		n, err := strconv.ParseInt(v.text, 10, out.Type().Bits())
 		if v.kind != numberValue || err != nil {
-			d.wrong(p, v, fmt.Sprintf("a whole number of %d bits", out.Type().Bits()))
+			d.wrong(v, fmt.Sprintf("a whole number of %d bits", out.Type().Bits()))
 			return
 		}
 		out.SetInt(n)
 	case reflect.Slice:
-		d.list(p, v, out, reads)
+		d.list(v, out, s)
 	case reflect.Map:
-		d.textMap(p, v, out)
+		d.textMap(v, out)
 	case reflect.Struct:
-		d.object(p, v, out, reads)
+		d.object(v, out, s)
 	default:
 		panic("no way to decode a " + out.Type().String())
 	}
 }
 
-func (d *decoder) intOrString(p *fieldPath, v *value, out *intstr.IntOrString) {
+func (d *decoder) intOrString(v *value, out *intstr.IntOrString) {
 	switch v.kind {
 	case textValue:
 		*out = intstr.FromString(v.text)
 	case numberValue:
 		n, err := strconv.ParseInt(v.text, 10, 32)
 		if err != nil {
-			d.wrong(p, v, "a whole number of 32 bits, or a name")
+			d.wrong(v, "a whole number of 32 bits, or a name")
 			return
 		}
 		*out = intstr.FromInt32(int32(n))
 	default:
-		d.wrong(p, v, "a number or a name")
+		d.wrong(v, "a number or a name")
 	}
 }
 
-func (d *decoder) list(p *fieldPath, v *value, out reflect.Value, reads fields) {
+func (d *decoder) list(v *value, out reflect.Value, s *shape) {
 	if v.kind != listValue {
-		d.wrong(p, v, "a list")
+		d.wrong(v, "a list")
 		return
 	}
 	out.Set(reflect.MakeSlice(out.Type(), len(v.items), len(v.items)))
 	for i := range v.items {
-		at := &fieldPath{up: p, index: i, step: toElement}
+		d.enter(fieldPath{index: i, step: toElement})
 		if v.items[i].kind == nullValue && out.Type().Elem().Kind() == reflect.Struct {
 			d.findings = append(d.findings, finding{
-				field: at.String(),
+				field: d.place(),
 				code:  "null-element",
 				text:  "null is an empty element here: it means the same as {}",
 			})
 		}
-		d.decode(at, &v.items[i], out.Index(i), reads)
+		d.decode(&v.items[i], out.Index(i), s)
+		d.leave()
 	}
 }
 
 // textMap reads a map from texts to texts, the only kind in what is read.
-func (d *decoder) textMap(p *fieldPath, v *value, out reflect.Value) {
+func (d *decoder) textMap(v *value, out reflect.Value) {
 	if v.kind != objectValue {
-		d.wrong(p, v, "an object")
+		d.wrong(v, "an object")
 		return
 	}
 	m := make(map[string]string, len(v.members))
 	for i := range v.members {
 		name, item := v.members[i].name, &v.members[i].value
 		if item.kind != textValue && item.kind != nullValue {
-			d.wrong(&fieldPath{up: p, name: name, step: toKey}, item, "text")
+			d.enter(fieldPath{name: name, step: toKey})
+			d.wrong(item, "text")
+			d.leave()
 		}
 		m[name] = item.text
 	}
 	out.Set(reflect.ValueOf(m))
 }
 
-func (d *decoder) object(p *fieldPath, v *value, out reflect.Value, reads fields) {
+func (d *decoder) object(v *value, out reflect.Value, s *shape) {
 	if v.kind != objectValue {
-		d.wrong(p, v, "an object")
+		d.wrong(v, "an object")
 		return
 	}
-	s := d.types.of(out.Type())
 	for i := range v.members {
 		m := &v.members[i]
-		at := &fieldPath{up: p, name: m.name}
-		index, known := s.index[m.name]
-		within, read := reads[m.name]
-		switch {
-		case !known:
-			d.unknown(at, s.names)
-		case read || reads == nil:
-			d.decode(at, &m.value, out.FieldByIndex(index), within)
+		f := s.fields[m.name]
+		if f != nil && !f.read {
+			continue
 		}
+		d.enter(fieldPath{name: m.name})
+		if f != nil {
+			d.decode(&m.value, out.FieldByIndex(f.index), f.within)
+		} else {
+			d.unknown(m.name, s.names)
+		}
+		d.leave()
 	}
 }
 
-// unknown notes that the field at p is none of those in names.
-func (d *decoder) unknown(p *fieldPath, names []string) {
-	f := unknownField(p.name, names)
-	f.field = p.String()
+// unknown notes that a field called name is none of those in names.
+func (d *decoder) unknown(name string, names []string) {
+	f := unknownField(name, names)
+	f.field = d.place()
 	if !d.strict {
 		f.typ, f.code = "", "unknown-field"
 	}

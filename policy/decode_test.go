@@ -36,9 +36,9 @@ func ourDecode(text []byte) (*networkingv1.NetworkPolicy, []finding) {
 	if err != nil {
 		return nil, []finding{{text: err.Error()}}
 	}
-	dec := decoder{types: make(typeTable), json: text, strict: true}
+	dec := decoder{json: text, strict: true}
 	var np networkingv1.NetworkPolicy
-	dec.decode(nil, v, reflect.ValueOf(&np).Elem(), nil)
+	dec.decode(v, reflect.ValueOf(&np).Elem(), shapeOf(make(typeTable), reflect.TypeOf(np), nil))
 	for _, f := range dec.findings {
 		if f.isError() {
 			return nil, dec.findings
@@ -220,8 +220,8 @@ func TestDecodeKnowsAllTypes(t *testing.T) {
 			require.NoError(t, err)
 
 			got := reflect.New(k.object)
-			dec := decoder{types: make(typeTable), json: text, strict: true}
-			dec.decode(nil, v, got.Elem(), k.reads)
+			dec := decoder{json: text, strict: true}
+			dec.decode(v, got.Elem(), k.shape())
 			assert.Empty(t, dec.findings)
 
 			want := reflect.New(k.object)

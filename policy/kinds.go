@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -22,6 +23,7 @@ type kind struct {
 	located          bool   // the lines of all fields are kept, for what is found out later
 	reads            fields // what is looked into; nil for everything, and then unknown fields are errors
 	object           reflect.Type
+	shape            func() *shape // of object
 	make             func() metav1.Object
 	add              func(*Cluster, metav1.Object)
 	join             func(to, from *Cluster)
@@ -45,6 +47,7 @@ func kindIn[T any, P interface {
 		name:       object.Name(),
 		reads:      reads,
 		object:     object,
+		shape:      sync.OnceValue(func() *shape { return shapeOf(make(typeTable), object, reads) }),
 		make:       func() metav1.Object { return P(new(T)) },
 		add: func(c *Cluster, obj metav1.Object) {
 			l := list(c)

@@ -18,29 +18,78 @@ import (
 type file struct {
 	name   string
 	text   []byte
-	starts []int // of the lines
+	first  int   // how many lines there are in front of the text
+	usual  bool  // lines end with \n alone
+	before []int // how many lines end before each block of the text
 }
 
+// lineBlock is the size of the blocks after which a file remembers how many
+// lines there were.
+const lineBlock = 1 << 10
+
 func newFile(name string, text []byte) *file {
-	f := &file{name: name, text: text, starts: []int{0}}
-	for i, b := range text {
-		if b == '\n' || b == '\r' && !bytes.HasPrefix(text[i+1:], []byte("\n")) {
-			f.starts = append(f.starts, i+1)
-		}
+	f := &file{name: name, text: text, usual: bytes.IndexByte(text, '\r') < 0}
+	for _, end := range unusualEnds {
+		f.usual = f.usual && !bytes.Contains(text, []byte(end))
 	}
 	return f
 }
 
+// unusualEnds are the ends of lines of YAML 1.1 that are none for editors.
+var unusualEnds = []string{"\u0085", "\u2028", "\u2029"}
+
+// beginsLine reports whether a line begins at.
+func (f *file) beginsLine(at int) bool {
+	if at == 0 {
+		return true
+	}
+	end := f.text[at-1]
+	return end == '\n' || end == '\r' && !bytes.HasPrefix(f.text[at:], []byte("\n"))
+}
+
+// ends returns how many lines end in text[from:to].
+func (f *file) ends(from, to int) int {
+	n := bytes.Count(f.text[from:to], []byte("\n"))
+	if !f.usual {
+		for at := from; at < to; at++ {
+			if f.text[at] == '\r' && f.beginsLine(at+1) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // lineAt returns the number of the line that holds byte at.
-func (f *file) lineAt(at int) int { return sort.SearchInts(f.starts, at+1) }
+func (f *file) lineAt(at int) int {
+	if f.before == nil {
+		f.before = make([]int, 1, len(f.text)/lineBlock+1)
+	}
+	block := at / lineBlock
+	for i := len(f.before); i <= block; i++ {
+		f.before = append(f.before, f.before[i-1]+f.ends((i-1)*lineBlock, i*lineBlock))
+	}
+	return f.first + 1 + f.before[block] + f.ends(block*lineBlock, at)
+}
+
+// lines returns the number of the last line. One behind the last end counts.
+func (f *file) lines() int { return f.lineAt(len(f.text)) }
 
 // line returns the text of line n.
 func (f *file) line(n int) []byte {
-	end := len(f.text)
-	if n < len(f.starts) {
-		end = f.starts[n]
+	f.lines()
+	n -= f.first
+	block := max(0, sort.SearchInts(f.before, n-1)-1)
+	at := block * lineBlock
+	for line := f.before[block] + 1; line < n; {
+		if at++; f.beginsLine(at) {
+			line++
+		}
 	}
-	return f.text[f.starts[n-1]:end]
+	end := at
+	for end++; end < len(f.text) && !f.beginsLine(end); end++ {
+	}
+	return f.text[at:min(end, len(f.text))]
 }
 
 // A document is one document of a file.
@@ -49,8 +98,11 @@ type document struct {
 	at, end int       // file.text[at:end] is the document; at begins a line
 	content int       // where its value begins
 	root    *value    // its value
-	json    []byte    // what root is the tree of
+	json    []byte    // what root is the tree of; nil if it is scanned YAML
 	isJSON  bool      // json is the text of the file
+	scanner scanner   // that root comes from: of its objects, it holds what is read
+	items   *reading  // of the items of root, if they were read one by one
+	offsets bool      // the values tell where they stand in the file
 	faults  []finding // of JSON, found when it was split
 
 	// Of YAML, nodes know the lines. They are made when first asked for.
@@ -62,9 +114,10 @@ type document struct {
 
 func (d *document) text() []byte { return d.file.text[d.at:d.end] }
 
-// node returns the node of the root, or nil for JSON and for YAML with faults.
+// node returns the node of the root, or nil if the values tell where they stand
+// and for YAML with faults.
 func (d *document) node() *yaml.Node {
-	if !d.asked && !d.isJSON {
+	if !d.asked && !d.offsets {
 		d.asked = true
 		d.top, d.nodeErr = parseNodes(yaml.NewDecoder(bytes.NewReader(d.padded())))
 		d.starts = unusualStarts(d.text())
@@ -83,8 +136,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 // unusualStarts returns where the lines of text begin if YAML 1.1 ends lines
 // in it where editors do not: at U+0085, U+2028 or U+2029.
 func unusualStarts(text []byte) []int {
-	unusual := []string{"\u0085", "\u2028", "\u2029"}
-	if !slices.ContainsFunc(unusual, func(end string) bool { return bytes.Contains(text, []byte(end)) }) {
+	if !slices.ContainsFunc(unusualEnds, func(end string) bool { return bytes.Contains(text, []byte(end)) }) {
 		return nil
 	}
 	starts := []int{0}
@@ -113,7 +165,7 @@ func (d *document) yamlLine(n int) int {
 	n = max(n-2, 0) // lines of d before it
 	switch {
 	case d.starts == nil:
-		return min(d.file.lineAt(d.at)+n, len(d.file.starts))
+		return min(d.file.lineAt(d.at)+n, d.file.lines())
 	case n < len(d.starts):
 		return d.file.lineAt(d.at + d.starts[n])
 	}
@@ -123,7 +175,7 @@ func (d *document) yamlLine(n int) int {
 // lineOf returns the line of v, whose node is n if it is known.
 func (d *document) lineOf(v *value, n *yaml.Node) int {
 	switch {
-	case d.isJSON:
+	case d.offsets:
 		return d.file.lineAt(v.at)
 	case n != nil:
 		return d.yamlLine(n.Line)
@@ -266,7 +318,7 @@ type indexer struct {
 // indexOf returns the index of the object v of type t, whose node is n.
 func indexOf(d *document, types typeTable, t reflect.Type, v *value, n *yaml.Node) index {
 	x := indexer{index{make(map[string]int), make(map[string]oddScalar)}, d, types}
-	if n != nil || d.isJSON {
+	if n != nil || d.offsets {
 		x.walk("", t, v, n)
 	}
 	return x.index
@@ -331,7 +383,7 @@ func members(d *document, v *value, n *yaml.Node, f func(m *member, line int, n 
 		m := &v.members[i]
 		if e, ok := entries[m.name]; ok {
 			f(m, d.yamlLine(e.key.Line), e.value)
-		} else if d.isJSON {
+		} else if d.offsets {
 			f(m, d.file.lineAt(m.at), nil)
 		}
 	}

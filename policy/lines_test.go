@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,4 +76,25 @@ func checkLine(t *rapid.T, text string, line int, field string) {
 		}
 	}
 	require.Contains(t, strings.ReplaceAll(got, `"`, ""), name+":", "line %d for %s of\n%s", line, field, text)
+}
+
+// The lines of a file are those that editors show.
+func TestFileLines(t *testing.T) {
+	long := strings.Repeat("0123456789\n", 300) + strings.Repeat("x", 5000) + "\r\n" + strings.Repeat("y\r", 900) + "\n\n" + strings.Repeat("z", 1023)
+	for _, text := range []string{"", "a", "a\n", "a\r\nb\rc\n\nd", "\n\r\r\n", long, long + "\n", strings.Repeat("\u2028\n", 1000)} {
+		f := newFile("f", []byte(text))
+		want := regexp.MustCompile(`[^\r\n]*(\r\n|\r|\n|$)`).FindAllString(text, -1)
+		if strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r") {
+			want = append(want, "")
+		}
+		at := 0
+		for i, line := range want {
+			assert.True(t, f.beginsLine(at))
+			assert.Equal(t, line, string(f.line(i+1)), "line %d", i+1)
+			for ; line != "" && at < len(text); line = line[1:] {
+				assert.Equal(t, i+1, f.lineAt(at), "byte %d", at)
+				at++
+			}
+		}
+	}
 }

@@ -148,36 +148,66 @@ func isAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
+// A listing is what a list says of its items.
+type listing struct {
+	item    manifest // an item, except its value
+	strict  bool     // nothing else than a list has this kind
+	refused *refusal
+}
+
+// listing returns what s says of its items. It returns false if s is no list.
+func (s *manifest) listing() (l listing, ok bool) {
+	kindOfItems, ok := strings.CutSuffix(s.kind, "List")
+	if !ok {
+		return l, false
+	}
+	l.item.doc = s.doc
+	l.item.at = "items"
+	if s.at != "" {
+		l.item.at = s.at + ".items"
+	}
+	l.strict = kindOfItems == ""
+	if l.strict && s.apiVersion != "v1" {
+		l.refused = &refusal{field: "apiVersion", text: quote(s.apiVersion) + " has no List: want apiVersion: v1"}
+	}
+	if !l.strict {
+		k, refused := lookUp(s.apiVersion, kindOfItems)
+		if refused != nil && !refused.accept {
+			l.refused = refused
+		}
+		l.strict = k != nil || refused != nil
+		l.item.apiVersion, l.item.kind = s.apiVersion, kindOfItems
+	}
+	return l, true
+}
+
+// element returns the item at index i, which is v.
+func (l listing) element(i int, v *value) manifest {
+	item := l.item
+	item.value = v
+	item.at += "[" + strconv.Itoa(i) + "]"
+	return item
+}
+
 // list reads the objects of a list. It returns false if s is something else.
 func (r *reading) list(s manifest) bool {
-	kindOfItems, ok := strings.CutSuffix(s.kind, "List")
+	l, ok := s.listing()
 	if !ok {
 		return false
 	}
-	item := manifest{doc: s.doc}
-	strict := kindOfItems == ""
-	if strict && s.apiVersion != "v1" {
-		r.refuse(s, &refusal{field: "apiVersion", text: quote(s.apiVersion) + " has no List: want apiVersion: v1"})
+	if l.refused != nil {
+		r.refuse(s, l.refused)
 		return true
-	}
-	if !strict {
-		k, refused := lookUp(s.apiVersion, kindOfItems)
-		if refused != nil && !refused.accept {
-			r.refuse(s, refused)
-			return true
-		}
-		strict = k != nil || refused != nil
-		item.apiVersion, item.kind = s.apiVersion, kindOfItems
 	}
 	items := s.value.member("items")
 	switch {
-	case !strict && (items == nil || items.kind != listValue):
+	case !l.strict && (items == nil || items.kind != listValue):
 		return false // just a name that ends in List
 	case items == nil:
 		items = &value{}
 	}
 	var fs []finding
-	if strict {
+	if l.strict {
 		fs = s.strayFields()
 	}
 	if items.kind != listValue && items.kind != nullValue {
@@ -188,6 +218,10 @@ func (r *reading) list(s manifest) bool {
 	}
 	r.settle(s.doc, r.name(&s), fs)
 
+	if s.doc.items != nil && s.value == s.doc.root {
+		r.join(s.doc.items)
+		return true
+	}
 	s.locate()
 	var nodes []*yaml.Node
 	if s.node != nil {
@@ -195,14 +229,8 @@ func (r *reading) list(s manifest) bool {
 			nodes = e.value.Content
 		}
 	}
-	at := "items"
-	if s.at != "" {
-		at = s.at + ".items"
-	}
 	for i := range items.items {
-		item := item
-		item.value = &items.items[i]
-		item.at = at + "[" + strconv.Itoa(i) + "]"
+		item := l.element(i, &items.items[i])
 		if nodes != nil {
 			item.node = resolve(nodes[i])
 		}
@@ -231,7 +259,7 @@ func (s *manifest) strayFields() []finding {
 func (r *reading) load(s manifest, k *kind) {
 	obj := k.make()
 	out := reflect.ValueOf(obj).Elem()
-	dec := decoder{types: r.types, json: s.doc.json, strict: k.reads == nil}
+	dec := decoder{json: s.doc.json, strict: k.reads == nil, path: r.path}
 	v := s.value
 	if k.object == reflect.TypeFor[networkingv1.NetworkPolicy]() && v.member("status") != nil {
 		dec.findings = append(dec.findings, finding{
@@ -241,7 +269,8 @@ func (r *reading) load(s manifest, k *kind) {
 		})
 		v = v.without("status")
 	}
-	dec.decode(nil, v, out, k.reads)
+	dec.decode(v, out, k.shape())
+	r.path = dec.path
 	out.FieldByName("TypeMeta").Set(reflect.ValueOf(metav1.TypeMeta{APIVersion: k.apiVersion, Kind: k.name}))
 	switch {
 	case k.global:
@@ -260,10 +289,14 @@ func (r *reading) load(s manifest, k *kind) {
 		}
 		suspicious = len(warnings) > 0
 	}
-	src := &source{file: s.doc.file.name, order: len(r.cluster.sources)}
+	src := &source{file: s.doc.file.name}
 	if k.located || suspicious || len(fs) > 0 {
 		s.locate()
-		index := indexOf(s.doc, r.types, k.object, s.value, s.node)
+		whole := s.value
+		if s.doc.scanner != nil && k.reads != nil && !k.located {
+			whole = s.doc.scanner.again(s.value.at)
+		}
+		index := indexOf(s.doc, r.types, k.object, whole, s.node)
 		src.lines = index.lines
 		if isPolicy := k.reads == nil; isPolicy {
 			fs = append(fs, index.oddNumbers()...)
@@ -273,9 +306,11 @@ func (r *reading) load(s manifest, k *kind) {
 		}
 	}
 	src.line = s.doc.lineOf(s.value, s.node)
-	r.settle(s.doc, strings.TrimSpace(objectName(obj)), fs)
+	if len(fs) > 0 {
+		r.settle(s.doc, strings.TrimSpace(objectName(obj)), fs)
+	}
 	k.add(r.cluster, obj)
-	r.cluster.setSource(obj, src)
+	r.sources = append(r.sources, origin{obj, src})
 }
 
 // settle reports what was found in one object, in the order of its lines.

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net/netip"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -59,6 +59,10 @@ func ParseFS(fsys fs.FS, roots ...string) (*Cluster, error) { return Loader{}.Pa
 // not looked into. Kinds without bearing are counted in Skipped. A kind of
 // policy that is not modeled is an error, see [Loader.Accept].
 //
+// Parse takes YAML from r piece by piece. Beyond the objects, it needs memory for
+// about twice the largest document, which for JSON is the whole stream, and for a
+// few times more if the document is not written plainly.
+//
 // It goes on after an error and returns all of them joined, each an [*Error],
 // in source order, and then no Cluster. After a thousand, it only counts them.
 func (l Loader) Parse(name string, r io.Reader) (*Cluster, error) {
@@ -103,18 +107,12 @@ func Join(clusters ...*Cluster) *Cluster {
 		if c == nil {
 			continue
 		}
-		for i := range kinds {
-			kinds[i].join(all, c)
-		}
+		all.gather(c)
 		for name, addrs := range c.Hosts {
 			if all.Hosts == nil {
 				all.Hosts = make(map[string][]netip.Addr)
 			}
 			all.Hosts[name] = append(all.Hosts[name], addrs...)
-		}
-		all.Warnings = append(all.Warnings, c.Warnings...)
-		for name, n := range c.Skipped {
-			all.skip(name, n)
 		}
 		for obj, s := range c.sources {
 			moved := *s
@@ -127,6 +125,17 @@ func Join(clusters ...*Cluster) *Cluster {
 		all.Hosts[name] = distinct(addrs)
 	}
 	return all
+}
+
+// gather adds what from holds, except its Hosts and where it was read.
+func (c *Cluster) gather(from *Cluster) {
+	for i := range kinds {
+		kinds[i].join(c, from)
+	}
+	c.Warnings = append(c.Warnings, from.Warnings...)
+	for name, n := range from.Skipped {
+		c.skip(name, n)
+	}
 }
 
 // A site is a file to read, or why something else is not read.
@@ -222,13 +231,34 @@ func withoutPath(err error) error {
 	return err
 }
 
-// A reading is one call of Parse or ParseFS.
+// A reading is one call of Parse or ParseFS, or a part of one.
 type reading struct {
 	Loader
-	cluster *Cluster
-	types   typeTable
+	*tools
+	cluster *Cluster // without the sources
+	sources []origin // in the order of the input
 	errs    []error
 	dropped int // errors after the first maxErrors
+	scanned int // documents that a scanner read
+	parsed  int // documents that the libraries read
+}
+
+// tools are what the parts of a reading share that are done one after another.
+type tools struct {
+	types typeTable
+	path  []fieldPath // empty, to be used again
+	yaml  yamlScanner
+	json  jsonScanner
+	piece int  // how much of a stream to take at once, if it can be divided
+	slow  bool // the libraries read everything, for tests
+}
+
+func newTools() *tools { return &tools{types: make(typeTable), piece: 1 << 18} }
+
+// An origin tells where an object was read.
+type origin struct {
+	object metav1.Object
+	source *source
 }
 
 // maxErrors is how many errors are told. Nobody reads more, and a wrong file
@@ -242,10 +272,28 @@ func newReading(l Loader) *reading {
 	if l.MaxBytes <= 0 {
 		l.MaxBytes = 1 << 30
 	}
-	return &reading{Loader: l, cluster: &Cluster{}, types: make(typeTable)}
+	return &reading{Loader: l, tools: newTools(), cluster: &Cluster{}}
 }
 
-func (r *reading) fail(err *Error) {
+// part returns a reading of a part of what r reads, which is empty yet. What it
+// finds counts when it is joined to r, and until then it can be dropped.
+func (r *reading) part() *reading {
+	return &reading{Loader: r.Loader, tools: r.tools, cluster: &Cluster{}}
+}
+
+// join adds what part found.
+func (r *reading) join(part *reading) {
+	for _, err := range part.errs {
+		r.fail(err)
+	}
+	r.dropped += part.dropped
+	r.cluster.gather(part.cluster)
+	r.sources = append(r.sources, part.sources...)
+	r.scanned += part.scanned
+	r.parsed += part.parsed
+}
+
+func (r *reading) fail(err error) {
 	if len(r.errs) == maxErrors {
 		r.dropped++
 		return
@@ -259,6 +307,13 @@ func (r *reading) result() (*Cluster, error) {
 	}
 	if len(r.errs) > 0 {
 		return nil, errors.Join(r.errs...)
+	}
+	if len(r.sources) > 0 {
+		r.cluster.sources = make(map[metav1.Object]*source, len(r.sources))
+	}
+	for i, o := range r.sources {
+		o.source.order = i
+		r.cluster.sources[o.object] = o.source
 	}
 	return r.cluster, nil
 }
@@ -278,60 +333,84 @@ func (r *reading) file(fsys fs.FS, name string) {
 	r.stream(name, f)
 }
 
-// stream reads what in has.
-func (r *reading) stream(name string, in io.Reader) {
-	text, err := io.ReadAll(io.LimitReader(in, min(r.MaxBytes, math.MaxInt64-1)+1))
-	switch {
-	case err != nil:
-		r.fail(&Error{Place: Place{File: name}, Err: withoutPath(err)})
-	case int64(len(text)) > r.MaxBytes:
-		r.tooLarge(name)
-	default:
-		r.text(name, text)
-	}
+// A scanner reads documents, or gives up.
+type scanner interface {
+	// guess returns what the document d seems to be.
+	guess(d *document) header
+
+	// document returns the value of d, or nil if the scanner gives up. It hands
+	// over the elements of a member called items, one after another, and does
+	// not keep them, unless each is nil.
+	document(d *document, each func(*value)) *value
+
+	// again returns the places of everything in the object at a place in the
+	// last document.
+	again(at int) *value
 }
 
-func (r *reading) tooLarge(name string) {
-	r.fail(&Error{Place: Place{File: name}, Err: fmt.Errorf("more than %d bytes: see Loader.MaxBytes", r.MaxBytes)})
-}
-
-// text reads the documents of a text.
-func (r *reading) text(name string, text []byte) {
-	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
-	if isUTF16(text) {
-		r.fail(&Error{Place: Place{File: name, Line: 1}, Err: errors.New("this is UTF-16: save the file as UTF-8")})
-		return
-	}
-	f := newFile(name, text)
-	docs, isJSON := splitJSON(f)
-	if !isJSON {
-		docs = splitYAML(f)
-	}
-	for i, d := range docs {
-		docs[i] = nil // what was made of it can go when it is read
-		if faults := d.parse(); len(faults) > 0 {
-			r.attribute(d, faults)
-			r.settle(d, "", faults)
-		} else if d.root.kind != nullValue {
-			r.object(manifest{doc: d, value: d.root})
+// scan reads a document, and returns false if the scanner gives up.
+func (r *reading) scan(d *document, s scanner) bool {
+	d.scanner, d.offsets = s, true
+	h := s.guess(d)
+	list := manifest{doc: d, apiVersion: h.apiVersion, kind: h.kind}
+	if l, ok := list.listing(); ok && l.refused == nil {
+		d.items = r.part()
+		n := 0
+		d.root = s.document(d, func(v *value) {
+			d.items.object(l.element(n, v))
+			n++
+		})
+		if d.root != nil && (d.root.textOf("apiVersion") != h.apiVersion || d.root.textOf("kind") != h.kind) {
+			d.root = nil
 		}
 	}
+	if d.root == nil {
+		d.items = nil
+		d.root = s.document(d, nil)
+	}
+	if d.root == nil {
+		d.scanner, d.offsets = nil, d.isJSON
+		return false
+	}
+	r.scanned++
+	r.object(manifest{doc: d, value: d.root})
+	return true
 }
 
-func isUTF16(text []byte) bool {
-	return len(text) > 1 && (text[0] == 0xFE && text[1] == 0xFF || text[0] == 0xFF && text[1] == 0xFE ||
-		text[0] == 0 != (text[1] == 0))
+// isNamedJSON reports whether the name of a file says that it is JSON.
+func isNamedJSON(name string) bool { return strings.ToLower(path.Ext(name)) == ".json" }
+
+// seemsJSON reports whether a file is JSON if it can be read as such.
+func seemsJSON(name string, text []byte) bool {
+	return isNamedJSON(name) || bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
+}
+
+// scanJSON reads the values of f, and returns false if the scanner gives up.
+func (r *reading) scanJSON(f *file) bool {
+	if !utf8.Valid(f.text) {
+		return false
+	}
+	values := r.part()
+	for at := 0; ; {
+		rest := bytes.TrimLeft(f.text[at:], " \t\r\n")
+		if len(rest) == 0 {
+			r.join(values)
+			return true
+		}
+		d := &document{file: f, at: len(f.text) - len(rest), end: len(f.text), json: f.text, isJSON: true}
+		if !values.scan(d, &r.json) {
+			return false
+		}
+		at = r.json.at
+	}
 }
 
 // splitJSON returns the values in the text of f if it is JSON: if its name says
-// so, or if it begins as an object and is JSON up to its end.
+// so, or if it is JSON up to its end.
 func splitJSON(f *file) (_ []*document, isJSON bool) {
-	named := strings.ToLower(path.Ext(f.name)) == ".json"
-	if !named && !bytes.HasPrefix(bytes.TrimLeft(f.text, " \t\r\n"), []byte("{")) {
-		return nil, false
-	}
+	named := isNamedJSON(f.name)
 	if at, bad := badUTF8(f.text); bad {
-		d := &document{file: f, isJSON: true}
+		d := &document{file: f, isJSON: true, offsets: true}
 		d.faults = d.fault(at, "not UTF-8: save the file as UTF-8")
 		return []*document{d}, true
 	}
@@ -345,7 +424,7 @@ func splitJSON(f *file) (_ []*document, isJSON bool) {
 		if err != nil && !named {
 			return nil, false
 		}
-		d := &document{file: f, root: v, json: f.text, isJSON: true}
+		d := &document{file: f, root: v, json: f.text, isJSON: true, offsets: true}
 		docs = append(docs, d)
 		switch {
 		case err != nil:

@@ -237,3 +237,43 @@ func hasRepeated(members []member) bool {
 	}
 	return len(seen) < len(members)
 }
+
+// appendJSON appends v in JSON, as the standard library spells it.
+func appendJSON(b []byte, v *value) []byte {
+	switch v.kind {
+	case nullValue:
+		return append(b, "null"...)
+	case boolValue, numberValue:
+		return append(b, v.text...)
+	case textValue:
+		return appendText(b, v.text)
+	case listValue:
+		b = append(b, '[')
+		for i := range v.items {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, &v.items[i])
+		}
+		return append(b, ']')
+	case objectValue:
+		b = append(b, '{')
+		for i := range v.members {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendText(b, v.members[i].name), ':')
+			b = appendJSON(b, &v.members[i].value)
+		}
+		return append(b, '}')
+	}
+	panic("no kind of value: " + strconv.Itoa(int(v.kind)))
+}
+
+func appendText(b []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // of a text, it cannot fail
+	}
+	return append(b, text...)
+}

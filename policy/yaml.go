@@ -34,7 +34,7 @@ func splitYAML(f *file) []*document {
 		directive, found = false, false
 	}
 	for at, next := 0, 0; at < len(f.text); at = next {
-		next = at + lengthOfLine(f.text[at:])
+		next = at + f.lengthOfLine(at)
 		line := f.text[at:next]
 		rest := line
 		switch {
@@ -64,9 +64,16 @@ func splitYAML(f *file) []*document {
 	return docs
 }
 
-// lengthOfLine returns the length of the first line of text, with its end, as
+// lengthOfLine returns the length of the line that begins at, with its end, as
 // YAML 1.1 has it.
-func lengthOfLine(text []byte) int {
+func (f *file) lengthOfLine(at int) int {
+	text := f.text[at:]
+	if f.usual {
+		if n := bytes.IndexByte(text, '\n'); n >= 0 {
+			return n + 1
+		}
+		return len(text)
+	}
 	for i, b := range text {
 		switch rest := text[i:]; {
 		case b == '\n', b == '\r' && !bytes.HasPrefix(rest, []byte("\r\n")):
@@ -251,7 +258,7 @@ func expandedSize(n *yaml.Node, sizes map[*yaml.Node]int) int {
 // ends them, and a directive makes a null of what stands before it.
 func (d *document) behind(json []byte) []finding {
 	c := d.file.text[d.content]
-	margin := d.content == 0 || d.file.starts[d.file.lineAt(d.content)-1] == d.content
+	margin := d.file.beginsLine(d.content)
 	block := bytes.HasPrefix(json, []byte("{")) || bytes.HasPrefix(json, []byte("["))
 	if block && margin && strings.IndexByte("{[&!*\"'|>%", c) < 0 {
 		return nil

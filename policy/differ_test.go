@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// read reads a text with or without the scanners, and with these in small pieces.
+func read(l Loader, name string, text []byte, slow bool) (*reading, *Cluster, error) {
+	r := newReading(l)
+	r.slow = slow
+	r.piece = 100
+	r.stream(name, bytes.NewReader(text))
+	c, err := r.result()
+	return r, c, err
+}
+
+// checkSame checks that the scanners change nothing: neither objects nor their
+// places, neither warnings nor errors. It returns the reading with scanners.
+func checkSame(t *testing.T, name string, text []byte) *reading {
+	t.Helper()
+	for _, l := range []Loader{{}, {Namespace: "x", StrictCIDR: true, Accept: []string{"CiliumNetworkPolicy.cilium.io"}}} {
+		r, fast, fastErr := read(l, name, text, false)
+		_, slow, slowErr := read(l, name, text, true)
+		if fastErr != nil || slowErr != nil {
+			if !assert.Equal(t, told(slowErr), told(fastErr), "the errors of\n%s", text) {
+				t.FailNow()
+			}
+			return r
+		}
+		same := assert.Equal(t, slow.Warnings, fast.Warnings)
+		if !reflect.DeepEqual(objectsOf(slow), objectsOf(fast)) {
+			same = assert.Equal(t, objectsOf(slow), objectsOf(fast))
+		}
+		if !reflect.DeepEqual(placesOf(slow), placesOf(fast)) {
+			same = assert.Equal(t, placesOf(slow), placesOf(fast))
+		}
+		if !same {
+			t.Fatalf("the difference is in\n%s", text)
+		}
+		if l.Namespace != "" {
+			return r
+		}
+	}
+	return nil
+}
+
+// told returns what errors tell.
+func told(err error) []string {
+	var all []string
+	for _, e := range Errors(err) {
+		all = append(all, fmt.Sprintf("%#v %s %v", e.Place, e.Type, e.Err))
+	}
+	return all
+}
+
+// placesOf returns where the objects of c stand.
+func placesOf(c *Cluster) map[string]source {
+	places := make(map[string]source)
+	for obj, s := range c.sources {
+		places[fmt.Sprintf("%d %T %s", s.order, obj, objectName(obj))] = *s
+	}
+	return places
+}
+
+// corpus returns the manifests in testdata, and others.
+func corpus(t testing.TB) map[string][]byte {
+	all := make(map[string][]byte)
+	require.NoError(t, filepath.WalkDir("../testdata", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && isManifest(e.Name()) {
+			all[path], err = os.ReadFile(path)
+		}
+		return err
+	}))
+	for i, s := range seeds {
+		all[fmt.Sprintf("seed-%d.yaml", i)] = []byte(s)
+		all[fmt.Sprintf("seed-%d.json", i)] = []byte(s)
+	}
+	all["manifests.yaml"] = manifestsOf(3).yaml(t)
+	all["manifests-list.yaml"] = manifestsOf(3).listYAML(t)
+	all["manifests-list.json"] = manifestsOf(3).listJSON(t)
+	all["dump.yaml"] = kubectlDump(2).listYAML(t)
+	all["dump.json"] = kubectlDump(2).listJSON(t)
+	return all
+}
+
+func TestFastIsSlow(t *testing.T) {
+	for name, text := range corpus(t) {
+		t.Run(name, func(t *testing.T) { checkSame(t, name, text) })
+	}
+}
+
+// Mutations of the corpus, which are mostly wrong.
+func TestFastIsSlowMutated(t *testing.T) {
+	rounds := 40
+	if testing.Short() {
+		rounds = 4
+	}
+	all := corpus(t)
+	for name, text := range all {
+		if len(text) > 20_000 {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(1, uint64(len(text))))
+		for range rounds {
+			mutated := text
+			for range 1 + rng.IntN(3) {
+				mutated = mutateText(rng, mutated)
+			}
+			checkSame(t, filepath.Base(name), mutated)
+		}
+	}
+}
+
+// mutateText returns a copy of text with one change.
+func mutateText(rng *rand.Rand, text []byte) []byte {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	line := rng.IntN(len(lines))
+	splice := func(at, end int, with string) []byte {
+		return append(append(append([]byte{}, text[:at]...), with...), text[end:]...)
+	}
+	edit := func(f func(line string) string) []byte {
+		changed := append([][]byte{}, lines...)
+		changed[line] = []byte(f(string(lines[line])))
+		return bytes.Join(changed, nil)
+	}
+	at := rng.IntN(len(text) + 1)
+	key, val, isPair := strings.Cut(string(lines[line]), ": ")
+	val = strings.TrimSuffix(val, "\n")
+	pick := func(s ...string) string { return s[rng.IntN(len(s))] }
+	switch rng.IntN(14) {
+	case 0:
+		if at < len(text) {
+			return splice(at, at+1, string([]byte{text[at] ^ 1<<rng.IntN(8)}))
+		}
+	case 1:
+		other := rng.IntN(len(lines))
+		changed := append([][]byte{}, lines...)
+		changed[line], changed[other] = changed[other], changed[line]
+		return bytes.Join(changed, nil)
+	case 2:
+		return edit(func(s string) string { return strings.Repeat(" ", 1+rng.IntN(3)) + s })
+	case 3:
+		return edit(func(s string) string { return strings.TrimPrefix(s, " ") })
+	case 4:
+		return edit(func(s string) string { return s + s })
+	case 5:
+		return edit(func(string) string { return "" })
+	case 6:
+		if isPair {
+			return edit(func(string) string {
+				return key + ": " + pick(`"`+val+`"`, "'"+val+"'", "&a "+val, "!!str "+val, "["+val+"]", "{a: "+val+"}", "|\n    "+val, ">-\n    "+val,
+					val+" # c", val+"\n       more", `"`+val+"\n       more\"", "'"+val+"''s'", `"`+val+`\n\u0041"`, "- "+val, "*a", "null", "~", "0x50", "1.5", "yes", "") + "\n"
+			})
+		}
+	case 7:
+		return splice(at, at, pick("\t", "\r\n", byteOrderMark, "é", "\u0085", "\u2028", "#", " # c", ": ", "\n", "- ", "---\n", "\n---\n", "...\n", "\x00", "\"", "'", "\\", "{", "}", "[", "]", ",", "|", ">", "&a ", "*a", "%", "@", "`", "?", "~", "<<: ", "\ufffe", "{{", ":", "-", "\xff", "null", "true", "1"))
+	case 8:
+		return append([]byte{}, text[:at]...)
+	case 9:
+		return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	case 10:
+		return edit(func(s string) string { return pick("# c\n", "    # c\n", "\n", "   \n", "  \t\n", "#c\n\n") + s })
+	case 11:
+		other := lines[rng.IntN(len(lines))]
+		return edit(func(s string) string { return s + string(other) })
+	case 12:
+		if isPair {
+			return edit(func(s string) string {
+				return pick(strings.Replace(s, ": ", ":", 1), strings.Replace(s, ": ", " : ", 1), strings.Replace(s, ": ", ":   ", 1), strings.Replace(s, ": ", ":\n"+strings.Repeat(" ", rng.IntN(12)), 1),
+					strings.Replace(s, key, `"`+strings.TrimSpace(key)+`"`, 1), strings.Replace(s, ": ", ": : ", 1), "? "+s, strings.Replace(s, "- ", "-\n      ", 1), strings.Replace(s, "- ", "-   ", 1), strings.Replace(s, "- ", "- - ", 1))
+			})
+		}
+	case 13:
+		return edit(func(s string) string { return strings.TrimSuffix(s, "\n") })
+	}
+	return text
+}
+
+func FuzzFastSlow(f *testing.F) {
+	for _, text := range corpus(f) {
+		if len(text) < 5000 {
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		checkSame(t, "f.yaml", text)
+		checkSame(t, "f.json", text)
+	})
+}
+
+// Almost all of real input takes the fast path: the documentation of the package
+// says how much.
+func TestScannedShare(t *testing.T) {
+	var scanned, all int
+	for name, text := range corpus(t) {
+		r, _, _ := read(Loader{}, name, text, false)
+		switch {
+		case strings.Contains(name, "/manifests/"):
+			scanned += r.scanned
+			all += r.scanned + r.parsed
+		case strings.HasPrefix(name, "manifests"), strings.HasPrefix(name, "dump"):
+			assert.Zero(t, r.parsed, name)
+			assert.NotZero(t, r.scanned, name)
+		}
+	}
+	t.Logf("%d of %d documents of the manifests in testdata", scanned, all)
+	assert.Greater(t, scanned*100, all*98)
+}
