@@ -60,6 +60,57 @@ func TestPropertyWith(t *testing.T) {
 	assert.Positive(t, slow)
 }
 
+// Ten sequences of edits, each from the same Graph, come to what Compile makes of
+// the edited clusters. This looks at the ports between all endpoints only, so
+// that many sequences can be tried.
+func TestPropertyWithSequences(t *testing.T) {
+	sequences, fast := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genCluster(t), genProfile(t)
+		g := compile(t, p, c)
+		for range 10 {
+			var all []policy.Edit
+			d, h := c, g
+			for range pick(t, 1, 1, 2, 3) {
+				edits := genEdits(t, d)
+				all = append(all, edits...)
+				next, err := h.With(edits...)
+				if err != nil {
+					if e, errCompile := d.With(edits...); errCompile != nil {
+						t.Fatal(errCompile)
+					} else if _, errCompile := p.Compile(e); fmt.Sprint(errCompile) != fmt.Sprint(err) {
+						t.Fatalf("%v: Compile says %v, With %v", all, errCompile, err)
+					}
+					break
+				}
+				h = next
+				if d, err = d.With(edits...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := compile(t, p, d)
+			sequences++
+			if h.MadeByEdit() {
+				fast++
+			}
+			ends := slices.Concat(want.Pods(), want.Nodes(), want.Outside())
+			others := slices.Concat(h.Pods(), h.Nodes(), h.Outside())
+			if len(ends) != len(others) {
+				t.Fatalf("%v: endpoints\n%v\nand with With\n%v", all, ends, others)
+			}
+			for i := range ends {
+				for j := range ends {
+					if a, b := want.Ports(ends[i], ends[j]), h.Ports(others[i], others[j]); !a.Equal(b) {
+						t.Fatalf("%v: %v -> %v: ports %v, With says %v", all, ends[i], ends[j], a, b)
+					}
+				}
+			}
+		}
+	})
+	t.Logf("%d sequences, %d of them without compiling", sequences, fast)
+	assert.Greater(t, fast, sequences/20)
+}
+
 // FuzzWith lets the fuzzer look for edits that break the property.
 func FuzzWith(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
