@@ -137,7 +137,8 @@ func (c *Cluster) Model() (*Model, error) {
 
 	slices.SortFunc(b.model.Policies, func(x, y *Policy) int { return compareNames(x.Name, y.Name) })
 	b.model.Warnings = slices.Concat(c.Warnings, b.model.Warnings)
-	return &b.model, nil
+	m := b.model // without what it was made from
+	return &m, nil
 }
 
 func compareNames(a, b types.NamespacedName) int {

@@ -1,6 +1,7 @@
 package reach_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/polreach/polreach/reach"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 var sizes = []scale.Size{scale.S, scale.M, scale.L, scale.XL}
@@ -126,6 +128,59 @@ func BenchmarkCompileHard(b *testing.B) {
 			}
 		})
 	}
+}
+
+// How Compile grows in one thing alone, over two orders of magnitude.
+func BenchmarkCompileGrowth(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		growth(b, fmt.Sprintf("pods=%d", n), scale.Size{Pods: n, Policies: 200}.Cluster)
+	}
+	for _, n := range []int{100, 1_000, 10_000} {
+		growth(b, fmt.Sprintf("policies=%d", n), scale.Size{Pods: 10_000, Policies: n}.Cluster)
+	}
+	for _, n := range []int{100, 1_000, 10_000} {
+		growth(b, fmt.Sprintf("labels=%d", n), func() *policy.Cluster { return scale.UniqueLabels(n) })
+	}
+	for _, n := range []int{100, 1_000, 10_000} {
+		growth(b, fmt.Sprintf("blocks=%d", n), func() *policy.Cluster { return scale.Blocks(n, 1) })
+	}
+	for _, n := range []int{30, 300, 3_000} {
+		growth(b, fmt.Sprintf("namespaces=%d", n), func() *policy.Cluster { return spread(n) })
+	}
+}
+
+func growth(b *testing.B, name string, cluster func() *policy.Cluster) {
+	b.Run(name, func(b *testing.B) {
+		c := cluster()
+		c.Services = nil
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := reach.Compile(c); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// spread returns 3,000 pods in n namespaces, each of which lets in the next one.
+func spread(n int) *policy.Cluster {
+	c := &policy.Cluster{}
+	name := func(i int) string { return fmt.Sprintf("team-%d", i%n) }
+	for i := range n {
+		c.Namespaces = append(c.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name(i), Labels: map[string]string{"team": name(i)}}})
+		np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "next", Namespace: name(i)}}
+		np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{
+			{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": name(i + 1)}}},
+		}}}
+		c.Policies = append(c.Policies, np)
+	}
+	for i := range 3_000 {
+		c.Pods = append(c.Pods, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", i), Namespace: name(i), Labels: map[string]string{"app": "web"}},
+			Status:     corev1.PodStatus{PodIP: fmt.Sprintf("10.0.%d.%d", i>>8, i&255)},
+		})
+	}
+	return c
 }
 
 func BenchmarkAllows(b *testing.B) {

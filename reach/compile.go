@@ -237,7 +237,7 @@ func (co *compiler) readPolicies() {
 	co.anyone = co.peerList([]policy.Peer{policy.Anyone{}})
 	co.policies = make([]compiledPolicy, len(co.model.Policies))
 	for i, p := range co.model.Policies {
-		cp := compiledPolicy{ns: co.namespace(p.Name.Namespace), pods: internSelector(&co.podSelectors, p.Pods)}
+		cp := compiledPolicy{ns: co.namespace(p.Name.Namespace), pods: co.selectorID(&co.podSelectors, p.Pods)}
 		for _, d := range directions {
 			cp.halves[d] = -1
 			if p.Half(d).Isolates {
@@ -286,8 +286,9 @@ func (co *compiler) namespace(name string) int32 {
 	return int32(i)
 }
 
-func internSelector(in *interner[selector.Selector], s selector.Selector) int32 {
-	return in.id(s.String(), func() selector.Selector { return s })
+func (co *compiler) selectorID(in *interner[selector.Selector], s selector.Selector) int32 {
+	co.key, _ = s.AppendText(co.key[:0])
+	return in.idOf(co.key, func() selector.Selector { return s })
 }
 
 // half returns the id of a list of rules. Neither order nor repetition of
@@ -333,7 +334,7 @@ func (co *compiler) half(rules []policy.Rule, d policy.Direction) int32 {
 	})
 }
 
-func nameKey(it policy.PortItem) string { return string(rune(it.Protocol)) + it.Name }
+func nameKey(it policy.PortItem) string { return string([]byte{byte(it.Protocol)}) + it.Name }
 
 // peerList returns the id of a list of peers.
 func (co *compiler) peerList(list []policy.Peer) int32 {
@@ -347,11 +348,11 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 			co.key, _ = p.Addrs.AppendBinary(co.key[:0])
 			blocks = append(blocks, co.singleBlocks.idOf(co.key, func() cidr.Set { return p.Addrs }))
 		case policy.Pods:
-			pp := podsPeer{ns: -1, namespaces: -1, pods: internSelector(&co.podSelectors, p.Pods)}
+			pp := podsPeer{ns: -1, namespaces: -1, pods: co.selectorID(&co.podSelectors, p.Pods)}
 			if p.Namespace != "" {
 				pp.ns = co.namespace(p.Namespace)
 			} else {
-				pp.namespaces = internSelector(&co.nsSelectors, p.Namespaces)
+				pp.namespaces = co.selectorID(&co.nsSelectors, p.Namespaces)
 			}
 			pl.pods = append(pl.pods, pp)
 		}
@@ -494,21 +495,23 @@ func (co *compiler) resolvePortNames() {
 		return
 	}
 	var names []int32
+	var meanings []portMeaning
 	for i := range co.model.Pods {
 		names = names[:0]
 		for _, p := range co.model.Pods[i].Ports {
-			if name, ok := co.portNames.ids[nameKey(policy.PortItem{Protocol: p.Port.Protocol, Name: p.Name})]; ok {
+			co.key = append(append(co.key[:0], byte(p.Port.Protocol)), p.Name...)
+			if name, ok := co.portNames.ids[string(co.key)]; ok {
 				names = append(names, name)
 			}
 		}
 		slices.Sort(names)
-		var meanings []portMeaning
+		meanings = meanings[:0]
 		for _, name := range slices.Compact(names) {
 			for _, number := range co.profile.resolve(&co.model.Pods[i], co.portNames.values[name]) {
 				meanings = append(meanings, portMeaning{name, number})
 			}
 		}
-		if meanings == nil {
+		if len(meanings) == 0 {
 			continue
 		}
 		b := co.key[:0]
@@ -517,7 +520,7 @@ func (co *compiler) resolvePortNames() {
 			b = binary.BigEndian.AppendUint16(b, m.number)
 		}
 		co.key = b
-		co.dialect[i] = co.dialects.id(string(b), func() []portMeaning { return meanings })
+		co.dialect[i] = co.dialects.idOf(b, func() []portMeaning { return slices.Clone(meanings) })
 	}
 }
 
@@ -587,7 +590,7 @@ func (co *compiler) makeEnds() {
 	// Hosts: the nodes, then one for each pod and replica whose node is not
 	// known, then one for each endpoint outside.
 	unknown := int32(len(nodes))
-	co.ends = make([]end, 0, len(pods)+len(nodes)+2*co.addrs.Len())
+	co.ends = make([]end, 0, co.countEnds())
 	hostOf := func(p *policy.Pod) int32 {
 		if h, ok := co.nodeIndex[p.Node]; ok {
 			return h
@@ -653,6 +656,26 @@ func (co *compiler) makeEnds() {
 			unknown++
 		}
 	}
+}
+
+// countEnds returns about how many ends there will be.
+func (co *compiler) countEnds() int {
+	n := len(co.model.Pods) + len(co.model.Nodes) + 2*co.addrs.Len() + 2
+	last := policy.Owner{}
+	for i := range co.model.Pods {
+		p := &co.model.Pods[i]
+		if len(p.Addrs) > 1 {
+			n += len(p.Addrs)
+		}
+		switch {
+		case p.Node == "":
+			n += 2 // a node that is not known, perhaps a replica
+		case p.Owner != last:
+			n += 2 // a workload and its replica
+		}
+		last = p.Owner
+	}
+	return n
 }
 
 // findStaffed finds the workloads with pods of their own. A pod that is just

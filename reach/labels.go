@@ -20,8 +20,9 @@ type labels struct {
 func newLabels(pods []policy.Pod) (*labels, []map[string]string) {
 	l := &labels{of: make([]int32, len(pods))}
 	var maps []map[string]string
-	ids := make(map[string]int32)
-	pairs := make(map[[2]string]int32)
+	const most = 1 << 12 // of large clusters, nobody knows
+	ids := make(map[string]int32, min(len(pods), most))
+	pairs := make(map[[2]string]int32, min(2*len(pods), most))
 	var set []int32
 	var key []byte
 	for i := range pods {

@@ -196,13 +196,13 @@ func sweep(grants []grant, union func(grants []grant, active []int) int32) []ste
 		grant int
 		open  bool
 	}
-	var events []event
+	events := make([]event, 0, 2*len(grants))
 	for i, g := range grants {
 		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
 	}
 	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	steps := []step{{0, union(nil, nil)}}
-	var active []int // indices of grants, ascending
+	steps := append(make([]step, 0, len(events)+1), step{0, union(nil, nil)})
+	active := make([]int, 0, len(grants)) // indices of grants, ascending
 	for i := 0; i < len(events); {
 		at := events[i].at
 		for ; i < len(events) && events[i].at == at; i++ {

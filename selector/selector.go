@@ -65,6 +65,9 @@ func New(ls metav1.LabelSelector) (Selector, error) {
 	if err := validate(ls); err != nil {
 		return Selector{}, err
 	}
+	if len(ls.MatchExpressions) == 0 {
+		return ofLabels(ls.MatchLabels), nil
+	}
 	reqs := make([]metav1.LabelSelectorRequirement, 0, len(ls.MatchLabels)+len(ls.MatchExpressions))
 	for k, v := range ls.MatchLabels {
 		reqs = append(reqs, metav1.LabelSelectorRequirement{
@@ -90,6 +93,23 @@ func New(ls metav1.LabelSelector) (Selector, error) {
 		reqs = reqs[n:]
 	}
 	return s, nil
+}
+
+// ofLabels returns the selector that picks what has all of labels, which are
+// valid.
+func ofLabels(labels map[string]string) Selector {
+	if len(labels) == 0 {
+		return Selector{}
+	}
+	s := Selector{constraints: make([]constraint, 0, len(labels))}
+	values := make([]string, 0, len(labels))
+	for k, v := range labels {
+		values = append(values, v)
+		n := len(values)
+		s.constraints = append(s.constraints, constraint{key: k, values: values[n-1 : n : n]})
+	}
+	slices.SortFunc(s.constraints, func(a, b constraint) int { return strings.Compare(a.key, b.key) })
+	return s
 }
 
 // conjunction combines valid requirements for one key.
@@ -257,6 +277,9 @@ func (s Selector) Keys() iter.Seq[string] {
 		}
 	}
 }
+
+// AppendText appends String to b. It returns no error.
+func (s Selector) AppendText(b []byte) ([]byte, error) { return s.appendTo(b), nil }
 
 // String returns s in the syntax of kubectl's -l flag. It is empty for a
 // selector that picks everything, and "none,!none" for one that picks nothing,
