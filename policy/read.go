@@ -338,10 +338,13 @@ type scanner interface {
 	// guess returns what the document d seems to be.
 	guess(d *document) header
 
-	// document returns the value of d, or nil if the scanner gives up. It hands
-	// over the elements of a member called items, one after another, and does
-	// not keep them, unless each is nil.
-	document(d *document, each func(*value)) *value
+	// document returns the value of d, or nil if the scanner gives up. If there
+	// is an audience, the elements of a member called items are for it.
+	document(d *document, a *audience) *value
+
+	// itemsIn gives each the items of the list d that begin between two places at
+	// which items begin. It returns false if the scanner gives up.
+	itemsIn(d *document, at, end int, each func(*value)) bool
 
 	// again returns the places of everything in the object at a place in the
 	// last document.
@@ -356,9 +359,13 @@ func (r *reading) scan(d *document, s scanner) bool {
 	if l, ok := list.listing(); ok && l.refused == nil {
 		d.items = r.part()
 		n := 0
-		d.root = s.document(d, func(v *value) {
-			d.items.object(l.element(n, v))
-			n++
+		d.root = s.document(d, &audience{
+			each: func(v *value) {
+				d.items.object(l.element(n, v))
+				n++
+			},
+			piece:  r.piece,
+			divide: func(cuts []int) (ok bool) { n, ok = d.items.itemsIn(l, cuts); return ok },
 		})
 		if d.root != nil && (d.root.textOf("apiVersion") != h.apiVersion || d.root.textOf("kind") != h.kind) {
 			d.root = nil

@@ -94,6 +94,29 @@ func wishFor(apiVersion, name string) wish {
 	return wish{scope: chosen, shape: k.shape()}
 }
 
+// An audience is given the items of a list instead of the list.
+type audience struct {
+	each   func(*value)
+	piece  int                   // how much of the list to take at once, if it can be divided
+	divide func(cuts []int) bool // hears the items that begin between the cuts; false if a scanner gives up
+}
+
+// cutsIn returns the places in text[at:end], about piece bytes apart, at which
+// items seem to begin, the first at among them: behind each, but for the first,
+// there is what item begins with, and in front of it newline.
+func cutsIn(text []byte, at, end, piece int, newline, item string) []int {
+	cuts := []int{at}
+	for from := at + piece; from < end; {
+		n := bytes.Index(text[from:end], []byte(newline+item))
+		if n < 0 {
+			break
+		}
+		cuts = append(cuts, from+n+len(newline))
+		from += n + piece
+	}
+	return cuts
+}
+
 // A header is what the members of an object have told so far about its kind.
 type header struct{ apiVersion, kind string }
 
@@ -104,8 +127,8 @@ type grove struct {
 	names    [][]byte // of their members
 	allTrees pool[member]
 	allLists pool[value]
-	each     func(*value) // is given the items of the document, if it is a list
-	depth    int          // of the value that is read
+	audience *audience // of the items of the document, if it is a list
+	depth    int       // of the value that is read
 	slots    [deepest + 2]value
 	words    words
 	wishes   map[header]wish
@@ -143,14 +166,21 @@ func (g *grove) slot(w wish) *value {
 	return v
 }
 
+// areItems reports whether elements of the innermost list, of which w is kept,
+// go to the audience.
+func (g *grove) areItems(w wish) bool {
+	return w.scope == anObject && g.depth == depthOfItems && g.audience != nil
+}
+
+const depthOfItems = 2 // of the list of them
+
 // add adds an element to the innermost list, of which w is kept.
 func (g *grove) add(v *value, w wish) {
-	const ofItems = 2
 	switch {
 	case w.scope == nothing:
-	case w.scope == anObject && g.depth == ofItems && g.each != nil:
+	case g.areItems(w):
 		item := *v
-		g.each(&item)
+		g.audience.each(&item)
 	default:
 		g.items = append(g.items, *v)
 	}

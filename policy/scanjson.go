@@ -41,9 +41,9 @@ func (s *jsonScanner) guess(d *document) header {
 	return header{top(`"apiVersion"`), top(`"kind"`)}
 }
 
-func (s *jsonScanner) document(d *document, each func(*value)) *value {
+func (s *jsonScanner) document(d *document, a *audience) *value {
 	s.clear()
-	s.each, s.text, s.at, s.depth = each, d.file.text, d.at, 0
+	s.audience, s.text, s.at, s.depth = a, d.file.text, d.at, 0
 	if s.text[s.at] != '{' {
 		return nil
 	}
@@ -53,6 +53,28 @@ func (s *jsonScanner) document(d *document, each func(*value)) *value {
 	}
 	root := *v
 	return &root
+}
+
+func (s *jsonScanner) itemsIn(d *document, at, end int, each func(*value)) bool {
+	s.clear()
+	s.audience, s.text, s.at, s.depth = &audience{each: each}, d.file.text, at, depthOfItems
+	w := wish{scope: anObject}
+	trees, lists := s.allTrees.mark(), s.allLists.mark()
+	for s.at < end {
+		item, ok := s.value(w)
+		if !ok {
+			return false
+		}
+		s.add(item, w)
+		s.allTrees.release(trees)
+		s.allLists.release(lists)
+		if s.token() != ',' {
+			return false
+		}
+		s.at++
+		s.space()
+	}
+	return s.at == end
 }
 
 func (s *jsonScanner) again(at int) *value {
@@ -380,6 +402,20 @@ func (s *jsonScanner) list(v *value, w wish) bool {
 	if s.token() == ']' {
 		s.at++
 		return true
+	}
+	if s.areItems(w) && s.audience.divide != nil {
+		line := bytes.LastIndexByte(s.text[:s.at], '\n')
+		if line < 0 || len(bytes.TrimLeft(s.text[line+1:s.at], " ")) > 0 {
+			line = s.at // everything is on one line
+		}
+		cuts := cutsIn(s.text, s.at, len(s.text), s.audience.piece, string(s.text[line:s.at]), "{")
+		if line == s.at {
+			cuts = cuts[:1]
+		}
+		if !s.audience.divide(cuts) {
+			return false
+		}
+		s.at = cuts[len(cuts)-1]
 	}
 	for {
 		s.space()

@@ -48,11 +48,11 @@ func (s *yamlScanner) guess(d *document) header {
 	return header{top("apiVersion:"), top("kind:")}
 }
 
-func (s *yamlScanner) document(d *document, each func(*value)) *value {
+func (s *yamlScanner) document(d *document, a *audience) *value {
 	s.clear()
 	s.ahead = lookahead{}
 	text, at, end := d.file.text, d.at, d.end
-	s.each, s.text, s.end, s.depth, s.exotic = each, text, end, 0, false
+	s.audience, s.text, s.end, s.depth, s.exotic = a, text, end, 0, false
 	if doc := text[at:end]; !isPlainASCII(doc) {
 		s.exotic = true
 		if _, what := badCharacter(doc); what != "" {
@@ -84,6 +84,22 @@ func (s *yamlScanner) document(d *document, each func(*value)) *value {
 	}
 	root := *v
 	return &root
+}
+
+func (s *yamlScanner) itemsIn(d *document, at, end int, each func(*value)) bool {
+	s.clear()
+	s.ahead = lookahead{}
+	s.audience, s.text, s.end, s.depth = &audience{each: each}, d.file.text, end, depthOfItems-1
+	s.exotic = !isPlainASCII(s.text[at:end])
+	s.goTo(at)
+	_, ok := s.list(s.indent, wish{scope: theObjects})
+	return ok && s.indent == -1
+}
+
+// goTo goes to the line that begins at.
+func (s *yamlScanner) goTo(at int) {
+	s.eol = at - 1
+	s.next()
 }
 
 func (s *yamlScanner) again(at int) *value {
@@ -385,6 +401,15 @@ func (s *yamlScanner) list(col int, w wish) (v *value, ok bool) {
 	list := s.openList()
 	w = w.forItem()
 	trees, lists := s.allTrees.mark(), s.allLists.mark()
+	if s.areItems(w) && s.audience.divide != nil && col == s.at-s.line {
+		cuts := cutsIn(s.text, s.line, s.end, s.audience.piece, "\n", strings.Repeat(" ", col)+"- ")
+		if !s.audience.divide(cuts) {
+			return v, false
+		}
+		if len(cuts) > 1 {
+			s.goTo(cuts[len(cuts)-1])
+		}
+	}
 	for {
 		for s.at++; s.at < s.eol && s.text[s.at] == ' '; s.at++ {
 		}

@@ -108,7 +108,7 @@ func (r *reading) pieces(name string, s *stream) {
 			return
 		}
 	}
-	c := &crew{all: r}
+	c := &crew{all: r, done: r.join}
 	for line, searched := 0, 0; ; {
 		n := len(s.text)
 		if !s.end {
@@ -131,7 +131,7 @@ func (r *reading) pieces(name string, s *stream) {
 			return
 		}
 		line += f.ends(0, n)
-		c.read(f)
+		c.do(func(part *reading) { part.documents(f) })
 		s.fill(r.piece)
 	}
 }
@@ -165,51 +165,109 @@ func lastBegin(text []byte, searched int) int {
 
 var lineEnds = append([]string{"\n", "\r"}, unusualEnds...)
 
-// A crew reads pieces of a stream at the same time. What they hold is joined in
-// the order in which they came.
+// A crew reads pieces of an input at the same time. It hands over what they hold
+// in the order in which they came.
 type crew struct {
-	all     *reading
+	all     *reading // what the pieces are parts of
+	done    func(part *reading)
 	waiting []chan *reading
 	idle    []*tools
 }
 
-// read begins to read a piece.
-func (c *crew) read(f *file) {
+// do begins to read a piece.
+func (c *crew) do(read func(part *reading)) {
+	part := c.all.part()
 	workers := runtime.GOMAXPROCS(0)
-	if workers == 1 {
-		c.all.documents(f)
-		return
-	}
 	for len(c.waiting) >= workers {
-		c.join()
+		c.wait()
 	}
 	if len(c.idle) == 0 {
 		c.idle = append(c.idle, newTools())
 	}
-	part := c.all.part()
 	part.tools = c.idle[len(c.idle)-1]
 	c.idle = c.idle[:len(c.idle)-1]
-	done := make(chan *reading, 1)
-	c.waiting = append(c.waiting, done)
+	if workers == 1 {
+		read(part)
+		c.done(part)
+		c.idle = append(c.idle, part.tools)
+		return
+	}
+	ready := make(chan *reading, 1)
+	c.waiting = append(c.waiting, ready)
 	go func() {
-		part.documents(f)
-		done <- part
+		read(part)
+		ready <- part
 	}()
 }
 
-// join waits for the first of the pieces that are being read.
-func (c *crew) join() {
+// wait waits for the first of the pieces that are being read.
+func (c *crew) wait() {
 	part := <-c.waiting[0]
 	c.waiting = c.waiting[1:]
-	c.all.join(part)
+	c.done(part)
 	c.idle = append(c.idle, part.tools)
 }
 
 // finish waits for all pieces.
 func (c *crew) finish() {
 	for len(c.waiting) > 0 {
-		c.join()
+		c.wait()
 	}
+}
+
+// itemsIn reads the items of the list l that begin in front of the last of cuts,
+// and returns how many there are, or false if a scanner gives up.
+func (r *reading) itemsIn(l listing, cuts []int) (n int, ok bool) {
+	l.item.doc.file.lines() // from now on, it may be asked for lines at the same time
+	type piece struct {
+		begin, end int
+		items      int
+		ok         bool
+	}
+	read := func(part *reading, p *piece, first int) {
+		d := *l.item.doc
+		d.scanner = part.scannerFor(&d)
+		in := l
+		in.item.doc = &d
+		p.items = 0
+		p.ok = d.scanner.itemsIn(&d, p.begin, p.end, func(v *value) {
+			part.object(in.element(first+p.items, v))
+			p.items++
+		})
+	}
+	pieces := make([]piece, len(cuts)-1)
+	next := 0
+	ok = true
+	c := &crew{all: r, done: func(part *reading) {
+		p := &pieces[next]
+		next++
+		if ok = ok && p.ok; !ok {
+			return
+		}
+		if n > 0 && len(part.errs) > 0 { // they may count the items
+			again := r.part()
+			again.tools = part.tools
+			read(again, p, n)
+			part = again
+		}
+		r.join(part)
+		n += p.items
+	}}
+	for i := range pieces {
+		p := &pieces[i]
+		p.begin, p.end = cuts[i], cuts[i+1]
+		c.do(func(part *reading) { read(part, p, 0) })
+	}
+	c.finish()
+	return n, ok
+}
+
+// scannerFor returns the scanner that reads documents like d.
+func (t *tools) scannerFor(d *document) scanner {
+	if d.isJSON {
+		return &t.json
+	}
+	return &t.yaml
 }
 
 // documents reads the documents of f.
