@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 // read reads a text with or without the scanners, and with these in small pieces.
@@ -82,6 +85,15 @@ func corpus(t testing.TB) map[string][]byte {
 		}
 		return err
 	}))
+	var applied dump
+	for _, o := range []metav1.Object{policyAt(1), serviceAt(1), namespaceAt(1)} {
+		running := runningPodAt(1)
+		o.SetManagedFields(running.ManagedFields)
+		o.SetAnnotations(running.Annotations)
+		o.GetAnnotations()["odd"] = "a<b>&c \u2028 \"d\"\n  e\n\n"
+		o.SetLabels(map[string]string{"a": "1", "b": "true", "c": "", "d": "null", "e.f/g": "0x10", "h": "1.0"})
+		applied.objects = append(applied.objects, o)
+	}
 	for i, s := range seeds {
 		all[fmt.Sprintf("seed-%d.yaml", i)] = []byte(s)
 		all[fmt.Sprintf("seed-%d.json", i)] = []byte(s)
@@ -89,6 +101,8 @@ func corpus(t testing.TB) map[string][]byte {
 	all["manifests.yaml"] = manifestsOf(3).yaml(t)
 	all["manifests-list.yaml"] = manifestsOf(3).listYAML(t)
 	all["manifests-list.json"] = manifestsOf(3).listJSON(t)
+	all["manifests-applied.yaml"] = applied.yaml(t)
+	all["manifests-applied.json"] = applied.listJSON(t)
 	all["dump.yaml"] = kubectlDump(2).listYAML(t)
 	all["dump.json"] = kubectlDump(2).listJSON(t)
 	return all
@@ -98,6 +112,45 @@ func TestFastIsSlow(t *testing.T) {
 	for name, text := range corpus(t) {
 		t.Run(name, func(t *testing.T) { checkSame(t, name, text) })
 	}
+}
+
+// Long lists and streams are read in pieces, of which each may hold anything.
+func TestFastIsSlowInPieces(t *testing.T) {
+	items := []string{
+		"apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n",
+		"apiVersion: v1\n  kind: Pod\n  metadata:\n    name: B\n    labels:\n      a: b\n",
+		"apiVersion: v1\n  kind: Pod\n  metadata:\n    name: c\n    annotations:\n      a: \"b\n- c\"\n",
+		"apiVersion: v1\n  kind: Pod\n  metadata:\n    name: c\n    annotations:\n      a: |\n        - b\n\n        c\n",
+		"kind: Pod\n", "a\n", "\n", "{}\n", "# x\n  apiVersion: v1\n# - y\n  kind: Namespace\n  metadata:\n    name: a\n  spek: 1\n",
+		"apiVersion: v1\n  kind: PodList\n  items:\n  - metadata:\n      name: d\n  - b\n",
+		"apiVersion: v1\n  kind: Pod\n  kind: Pod\n", "&a b\n", "- c\n",
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	read := 0
+	for round := range 300 {
+		var list, stream strings.Builder
+		for range rng.IntN(40) {
+			n := rng.IntN(len(items))
+			if round%2 == 0 {
+				n = rng.IntN(4) // nothing wrong but names
+			}
+			fmt.Fprintf(&list, "- %s", items[n])
+			fmt.Fprintf(&stream, "---\n  %s", items[n])
+		}
+		text := "apiVersion: v1\nitems:\n" + list.String() + "kind: List\n"
+		read += checkSame(t, "f.yaml", []byte(text)).scanned
+		checkSame(t, "f.yaml", []byte("items:\n"+list.String()+"apiVersion: v1\nkind: PodList\n"))
+		checkSame(t, "f.yaml", []byte(stream.String()))
+		if j, err := toJSON([]byte(text), sigsyaml.YAMLToJSON); err == nil {
+			var indented bytes.Buffer
+			require.NoError(t, json.Indent(&indented, j, "", "  "))
+			checkSame(t, "f.json", j)
+			read += checkSame(t, "f.json", indented.Bytes()).scanned
+		}
+	}
+	assert.Greater(t, read, 100)
+	many := strings.Repeat("- a\n", 700) + strings.Repeat("- apiVersion: v1\n  kind: Pod\n  metadata: {name: A}\n", 700)
+	checkSame(t, "f.yaml", []byte("apiVersion: v1\nkind: List\nitems:\n"+many))
 }
 
 // Mutations of the corpus, which are mostly wrong.

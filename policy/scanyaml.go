@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A yamlScanner reads documents in the style in which programs and people write
@@ -499,22 +500,25 @@ func (s *yamlScanner) scalar(v *value, kind valueKind, b []byte) {
 // plain reads the plain scalar at s.at.
 func (s *yamlScanner) plain(col int, w wish) (v *value, ok bool) {
 	v = s.slot(w)
+	v.at = s.at
 	b, commented, ok := s.plainPart()
 	if !ok {
 		return v, false
 	}
 	s.next()
 	if s.indent > col && !commented && !s.commented {
-		if w.wantsText() {
-			return v, false
-		}
+		begin, end := v.at, 0
 		for s.indent > col && !commented && !s.commented {
-			if _, commented, ok = s.plainPart(); !ok {
+			if b, commented, ok = s.plainPart(); !ok {
 				return v, false
 			}
+			end = s.at + len(b)
 			s.next()
 		}
 		v.kind = textValue
+		if w.wantsText() {
+			s.scalar(v, textValue, folded(s.text[begin:end], 0))
+		}
 		return v, true
 	}
 	if !w.wantsText() {
@@ -558,15 +562,18 @@ func (s *yamlScanner) plainPart() (b []byte, commented, ok bool) {
 	return bytes.TrimRight(b, " "), commented, true
 }
 
-// finishQuoted goes behind the quoted scalar that says b and ends in front of
-// end, and to the next line. If b is nil, what it says takes more than a look.
-func (s *yamlScanner) finishQuoted(b []byte, end, col int, w wish) (v *value, ok bool) {
+// quoted goes behind the quoted scalar that begins at s.at and ends in front of
+// end, and to the next line. It is plain if there are neither escapes nor quotes
+// in it.
+func (s *yamlScanner) quoted(end int, plain bool, col int, w wish) (v *value, ok bool) {
 	v = s.slot(w)
+	quote, said := s.text[s.at], s.text[s.at+1:end-1]
 	if end > s.eol {
-		if w.wantsText() || !s.foldedBelow(s.text[s.eol:end], col) {
+		plain = false
+		if !s.foldedBelow(s.text[s.eol:end], col) {
 			return v, false
 		}
-		s.line = s.eol + 1 + max(0, bytes.LastIndexByte(s.text[s.eol+1:end], '\n')+1)
+		s.line = bytes.LastIndexByte(s.text[:end], '\n') + 1
 		s.eol = s.end
 		if n := bytes.IndexByte(s.text[end:s.end], '\n'); n >= 0 {
 			s.eol = end + n
@@ -578,12 +585,51 @@ func (s *yamlScanner) finishQuoted(b []byte, end, col int, w wish) (v *value, ok
 	s.next()
 	v.kind = textValue
 	if w.wantsText() {
-		if b == nil {
-			return v, false
+		if !plain {
+			said = folded(said, quote)
 		}
-		s.scalar(v, textValue, b)
+		s.scalar(v, textValue, said)
 	}
 	return v, true
+}
+
+// folded returns what a scalar says that is written as b, in quotes or in none if
+// quote is 0. Ends of lines, and the spaces around them, make one space, or one
+// new line less than they are.
+func folded(b []byte, quote byte) []byte {
+	said := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		switch {
+		case b[0] == ' ' || b[0] == '\n':
+			rest := bytes.TrimLeft(b, " \n")
+			space := b[:len(b)-len(rest)]
+			b = rest
+			switch ends := bytes.Count(space, []byte("\n")); ends {
+			case 0:
+				said = append(said, space...)
+			case 1:
+				said = append(said, ' ')
+			default:
+				said = append(said, bytes.Repeat([]byte("\n"), ends-1)...)
+			}
+		case b[0] == '\\' && quote == '"' && b[1] == '\n':
+			rest := bytes.TrimLeft(b[2:], " \n")
+			ends := bytes.Count(b[2:len(b)-len(rest)], []byte("\n"))
+			said = append(said, bytes.Repeat([]byte("\n"), ends)...)
+			b = rest
+		case b[0] == '\\' && quote == '"':
+			size, means := yamlEscape(b)
+			said = append(said, means...)
+			b = b[size:]
+		case b[0] == '\'' && quote == '\'':
+			said = append(said, '\'')
+			b = b[2:]
+		default:
+			said = append(said, b[0])
+			b = b[1:]
+		}
+	}
+	return said
 }
 
 // foldedBelow reports whether each line in text but the first is empty or
@@ -602,58 +648,40 @@ func (s *yamlScanner) foldedBelow(text []byte, col int) bool {
 }
 
 func (s *yamlScanner) singleQuoted(col int, w wish) (v *value, ok bool) {
-	begin, plainly := s.at+1, true
-	for at := begin; ; at += 2 {
+	plain := true
+	for at := s.at + 1; ; at += 2 {
 		n := bytes.IndexByte(s.text[at:s.end], '\'')
 		if n < 0 {
 			return v, false
 		}
-		if at += n; at+1 < s.end && s.text[at+1] == '\'' {
-			plainly = false
-			continue
+		if at += n; at+1 == s.end || s.text[at+1] != '\'' {
+			return s.quoted(at+1, plain, col, w)
 		}
-		b := s.text[begin:at]
-		if !plainly && w.wantsText() {
-			b = bytes.ReplaceAll(b, []byte("''"), []byte("'"))
-		}
-		return s.finishQuoted(b, at+1, col, w)
+		plain = false
 	}
 }
 
 func (s *yamlScanner) doubleQuoted(col int, w wish) (v *value, ok bool) {
-	begin := s.at + 1
-	end := bytes.IndexByte(s.text[begin:s.end], '"')
-	if end < 0 {
+	at := s.at + 1
+	n := bytes.IndexByte(s.text[at:s.end], '"')
+	if n < 0 {
 		return v, false
 	}
-	b := s.text[begin : begin+end]
-	n := bytes.IndexByte(b, '\\')
-	if n < 0 {
-		return s.finishQuoted(b, begin+end+1, col, w)
+	escape := bytes.IndexByte(s.text[at:at+n], '\\')
+	if escape < 0 {
+		return s.quoted(at+n+1, true, col, w)
 	}
-	var said []byte
-	for at := begin + n; ; {
-		switch size, r := yamlEscape(s.text[at:s.end]); {
-		case size == 0:
-			return v, false
-		case w.wantsText():
-			said = append(append(said, s.text[begin:at]...), r...)
-			begin = at + size
-			at += size
-		default:
-			at += size
-		}
-		n := bytes.IndexAny(s.text[at:s.end], `\"`)
-		if n < 0 {
+	for at += escape; s.text[at] != '"'; at += n {
+		size, _ := yamlEscape(s.text[at:s.end])
+		if size == 0 {
 			return v, false
 		}
-		if at += n; s.text[at] == '"' {
-			if !w.wantsText() {
-				return s.finishQuoted(nil, at+1, col, w)
-			}
-			return s.finishQuoted(append(said, s.text[begin:at]...), at+1, col, w)
+		at += size
+		if n = bytes.IndexAny(s.text[at:s.end], `\"`); n < 0 {
+			return v, false
 		}
 	}
+	return s.quoted(at+1, false, col, w)
 }
 
 // yamlEscape returns the size of the escape sequence that text begins with, and
@@ -675,18 +703,35 @@ func yamlEscape(text []byte) (size int, means string) {
 		return 2, "\r"
 	case ' ':
 		return 2, " "
+	case '0':
+		return 2, "\x00"
+	case 'a':
+		return 2, "\a"
+	case 'b':
+		return 2, "\b"
+	case 'e':
+		return 2, "\x1B"
+	case 'f':
+		return 2, "\f"
+	case 'v':
+		return 2, "\v"
+	case 'N':
+		return 2, "\u0085"
+	case '_':
+		return 2, "\u00A0"
+	case 'L':
+		return 2, "\u2028"
+	case 'P':
+		return 2, "\u2029"
 	case '\n':
-		return 2, "" // only in a folded text, which nobody wants to know
-	case 'u', 'x':
-		digits := 4
-		if text[1] == 'x' {
-			digits = 2
-		}
+		return 2, ""
+	case 'x', 'u', 'U':
+		digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[text[1]]
 		if len(text) < 2+digits {
 			return 0, ""
 		}
 		n, err := strconv.ParseUint(string(text[2:2+digits]), 16, 32)
-		if err != nil || 0xD800 <= n && n <= 0xDFFF {
+		if err != nil || !utf8.ValidRune(rune(n)) || n > utf8.MaxRune {
 			return 0, ""
 		}
 		return 2 + digits, string(rune(n))

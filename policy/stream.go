@@ -37,22 +37,33 @@ func (s *stream) fill(n int) {
 	}
 }
 
-// fillMore reads so much that everything is there after a few times.
-func (s *stream) fillMore() {
-	n := 2*len(s.text) + 512
+// left returns how much is left to read, if that is known, or a large number.
+func (s *stream) left() int64 {
+	left := int64(math.MaxInt64)
 	switch in := s.in.(type) {
 	case interface{ Len() int }:
-		n = len(s.text) + int(min(int64(in.Len()), s.most-s.read)) + 1
+		left = int64(in.Len())
 	case interface{ Stat() (fs.FileInfo, error) }:
 		if info, err := in.Stat(); err == nil && s.read < info.Size() {
-			n = len(s.text) + int(min(info.Size()-s.read, s.most-s.read)) + 1
+			left = info.Size() - s.read
 		}
 	}
-	s.fill(n)
+	return min(left, s.most-s.read)
+}
+
+// fillMore reads about as much as there is, and one byte behind the end to know
+// that it is one.
+func (s *stream) fillMore() {
+	more := min(int64(len(s.text))+512, s.left()+1)
+	s.fill(len(s.text) + int(more))
 }
 
 // fillAll reads everything.
 func (s *stream) fillAll() {
+	const large = 1 << 30
+	if left := s.left(); left < large {
+		s.fill(len(s.text) + int(left) + 1)
+	}
 	for !s.end {
 		s.fillMore()
 	}
