@@ -270,3 +270,11 @@ func TestScannedShare(t *testing.T) {
 	t.Logf("%d of %d documents of the manifests in testdata", scanned, all)
 	assert.Greater(t, scanned*100, all*98)
 }
+
+// CheckSame is checkSame for tests outside of the package. It returns how many
+// documents scanners read, and how many the libraries.
+func CheckSame(t *testing.T, name string, text []byte) (scanned, parsed int) {
+	t.Helper()
+	r := checkSame(t, name, text)
+	return r.scanned, r.parsed
+}
