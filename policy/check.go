@@ -110,17 +110,11 @@ func (r *report) err() error {
 	return errors.Join(errs...)
 }
 
-// check returns what the API server would refuse in obj, as far as this
-// package looks at it, and what is legal but suspicious, both in the order of
-// the API object. Blocks in odd forms are errors if strictCIDR, else warnings.
-// It panics if obj is not of a kind that a Cluster holds.
-func check(obj metav1.Object, strictCIDR bool) ([]*Error, []Warning) {
-	_, r := inspect(obj, strictCIDR)
-	return r.errs, r.warnings
-}
-
-// inspect is check, and returns the normal form of a NetworkPolicy as well,
-// which means nothing if there are errors.
+// inspect finds what the API server would refuse in obj, as far as this package
+// looks at it, and what is legal but suspicious, both in the order of the API
+// object. Blocks in odd forms are errors if strictCIDR, else warnings. It panics
+// if obj is not of a kind that a Cluster holds. The normal form of a NetworkPolicy
+// that it returns means nothing if there are errors.
 func inspect(obj metav1.Object, strictCIDR bool) (*Policy, *report) {
 	r := new(report)
 	return r.inspect(obj, strictCIDR), r

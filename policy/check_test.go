@@ -15,6 +15,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// check returns what inspect finds.
+func check(obj metav1.Object, strictCIDR bool) ([]*Error, []Warning) {
+	_, r := inspect(obj, strictCIDR)
+	return r.errs, r.warnings
+}
+
 // objectOf returns an object x/o of the kind, with the other fields from YAML.
 func objectOf(t testing.TB, kind, text string) metav1.Object {
 	t.Helper()

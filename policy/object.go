@@ -283,11 +283,11 @@ func (r *reading) load(s manifest, k *kind) {
 	suspicious := false
 	if !slices.ContainsFunc(fs, finding.isError) {
 		// Of an object with faults in its types, parts are missing.
-		errs, warnings := check(obj, r.StrictCIDR)
-		for _, e := range errs {
+		r.report.inspect(obj, r.StrictCIDR)
+		for _, e := range r.report.errs {
 			fs = append(fs, finding{field: e.Field, typ: e.Type, err: e.Err})
 		}
-		suspicious = len(warnings) > 0
+		suspicious = len(r.report.warnings) > 0
 	}
 	src := &source{file: s.doc.file.name}
 	if k.located || suspicious || len(fs) > 0 {

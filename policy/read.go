@@ -245,12 +245,13 @@ type reading struct {
 
 // tools are what the parts of a reading share that are done one after another.
 type tools struct {
-	types typeTable
-	path  []fieldPath // empty, to be used again
-	yaml  yamlScanner
-	json  jsonScanner
-	piece int  // how much of a stream to take at once, if it can be divided
-	slow  bool // the libraries read everything, for tests
+	types  typeTable
+	path   []fieldPath // empty, to be used again
+	report report
+	yaml   yamlScanner
+	json   jsonScanner
+	piece  int  // how much of a stream to take at once, if it can be divided
+	slow   bool // the libraries read everything, for tests
 }
 
 func newTools() *tools { return &tools{types: make(typeTable), piece: 1 << 18} }
