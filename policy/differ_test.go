@@ -155,7 +155,7 @@ func TestFastIsSlowInPieces(t *testing.T) {
 
 // Mutations of the corpus, which are mostly wrong.
 func TestFastIsSlowMutated(t *testing.T) {
-	rounds := 40
+	rounds := 20
 	if testing.Short() {
 		rounds = 4
 	}
