@@ -23,6 +23,10 @@
 //   - A [Warning] is data beside the result: legal, but suspicious. [Errors]
 //     lists the errors that a joined one holds.
 //
+// Changing:
+//   - [Put], [Remove] and [Relabel] make an [Edit]; [Cluster.With] applies it and
+//     leaves the old Cluster as it is.
+//
 // Meaning:
 //   - [New] gives the normal form of one NetworkPolicy, [Cluster.Model] that of
 //     everything.

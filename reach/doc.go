@@ -15,8 +15,11 @@
 //   - [Graph.DNS] tells whether a pod can resolve names, [Graph.Exposures] how
 //     clients outside get to a pod, [Graph.Routes] where Ingress objects lead.
 //   - [Graph.Ports] returns all ports open between two endpoints.
-//     [Graph.Edges] returns all pairs.
+//     [Graph.Edges] returns all pairs, and [Graph.ClassEdges] the same by each
+//     [Class] of endpoints that no policy tells apart, for large clusters.
+//   - [Graph.With] returns the Graph after edits: what if a policy changed?
 //   - [Profile] holds the points that Kubernetes leaves to network plugins.
 //
-// The rules by which it answers are in the file semantics.md beside this one.
+// The rules by which it answers are in the file semantics.md beside this one, and
+// how fast it is in speed.md.
 package reach

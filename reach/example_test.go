@@ -110,6 +110,67 @@ func ExampleGraph_Edges() {
 	// shop/worker 6379/TCP
 }
 
+// With answers what an edit would change, before anybody makes it.
+func ExampleGraph_With() {
+	g := shopGraph()
+	after, err := g.With(policy.Remove("NetworkPolicy", "data", "redis"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	flow := func(g *reach.Graph) reach.Flow {
+		return reach.Flow{From: g.MustLookup("shop/cart"), To: g.MustLookup("data/redis"), Port: policy.TCP.Port(6379)}
+	}
+	fmt.Println(g.Allows(flow(g)))
+	fmt.Println(after.Allows(flow(after)))
+	// Output:
+	// true
+	// false
+}
+
+// Classes are what is left of a cluster if endpoints that no policy tells apart
+// count once.
+func ExampleGraph_ClassEdges() {
+	c, err := policy.Parse("cluster.yaml", strings.NewReader(`
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-2, namespace: shop, labels: {app: web}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	g, err := reach.Compile(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	db, _ := g.ClassOf(g.MustLookup("shop/db"))
+	for e := range g.ClassEdges() {
+		if e.To == db {
+			fmt.Println(e.From, "->", e.To, e.Ports)
+		}
+	}
+	// Six between the pods, six from them to outside over one or the other
+	// family, and four from there to the web pods.
+	fmt.Println(g.CountAllowed(policy.TCP.Port(5432)), "pairs on 5432/TCP")
+	// Output:
+	// shop/web-1 and 1 like it -> shop/db 5432/TCP
+	// 16 pairs on 5432/TCP
+}
+
 // A Profile answers for a plugin that differs. Here it has pods compared with
 // no block, and says which verdicts depend on that.
 func ExampleProfile_Compile() {
