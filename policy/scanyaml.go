@@ -947,6 +947,10 @@ func (s *yamlScanner) flowValue(w wish) (v *value, ok bool) {
 	if !ok || s.at < s.eol && s.text[s.at] == ':' {
 		return v, false
 	}
+	if !w.wantsText() {
+		v.kind = textValue
+		return v, quoted || !isInfinite(b)
+	}
 	kind := textValue
 	if !quoted {
 		if kind, ok = plainKind(b); !ok {
@@ -973,11 +977,16 @@ func (s *yamlScanner) flowScalar() (b []byte, quoted, ok bool) {
 		again := s.at < s.eol && s.text[s.at] == quote
 		return b, true, !again && bytes.IndexByte(b, '\\') < 0
 	}
-	for s.at < s.eol && isFlowLetter(s.text[s.at]) {
+	for s.at < s.eol {
+		c := s.text[s.at]
+		inside := s.at+1 < s.eol && isFlowLetter(s.text[s.at+1]) // of a scalar, if it is there at all
+		if !isFlowLetter(c) && (c != ' ' && c != ':' || !inside) {
+			break
+		}
 		s.at++
 	}
 	b = s.text[begin:s.at]
-	if len(b) == 0 || b[0] == '-' && len(b) == 1 {
+	if len(b) == 0 || !isFlowLetter(b[0]) || strings.IndexByte("=+@%;)", b[0]) >= 0 || b[0] == '-' && (len(b) == 1 || b[1] == ' ') {
 		return nil, false, false
 	}
 	end := s.at == s.eol || strings.IndexByte(" ,]}:", s.text[s.at]) >= 0
@@ -985,7 +994,7 @@ func (s *yamlScanner) flowScalar() (b []byte, quoted, ok bool) {
 }
 
 // isFlowLetter reports whether c is nothing but a letter of a plain scalar, in
-// whatever collection.
+// whatever collection. Some may not begin one.
 func isFlowLetter(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_./", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_./$(=+@%;)", c) >= 0
 }
