@@ -94,6 +94,7 @@ func corpus(t testing.TB) map[string][]byte {
 		o.SetLabels(map[string]string{"a": "1", "b": "true", "c": "", "d": "null", "e.f/g": "0x10", "h": "1.0"})
 		applied.objects = append(applied.objects, o)
 	}
+	all["marker.yaml"] = []byte("a: b\n...    c:\n  d: e\n... f\n")
 	all["flow.yaml"] = []byte(podHead + `spec:
   containers:
   - {name: a, image: nginx:1.27, command: [sh, -c, "a: b"], args: [--a=b, sleep 10, -v, a:b], resources: {limits: {cpu: 0.5, memory: 1Gi}}}
@@ -141,7 +142,7 @@ func TestFastIsSlowInPieces(t *testing.T) {
 				n = rng.IntN(4) // nothing wrong but names
 			}
 			fmt.Fprintf(&list, "- %s", items[n])
-			fmt.Fprintf(&stream, "---\n  %s", items[n])
+			fmt.Fprintf(&stream, "%s\n  %s", []string{"---", "---\n...", "...", "---\n%YAML 1.1\n---"}[max(0, rng.IntN(12)-8)], items[n])
 		}
 		text := "apiVersion: v1\nitems:\n" + list.String() + "kind: List\n"
 		read += checkSame(t, "f.yaml", []byte(text)).scanned

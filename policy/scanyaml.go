@@ -76,7 +76,7 @@ func (s *yamlScanner) document(d *document, a *audience) *value {
 		}
 	}
 	s.next()
-	if s.indent != 0 || text[s.at] == '<' {
+	if s.indent != 0 || text[s.at] == '<' || isMarker(text[s.at:s.eol], "...") {
 		return nil
 	}
 	v, ok := s.mapping(0, wish{scope: anObject})
