@@ -121,6 +121,33 @@ func TestFastIsSlow(t *testing.T) {
 	}
 }
 
+// Scalars that may not be what they look like, wherever they stand.
+func TestFastIsSlowScalars(t *testing.T) {
+	for _, scalar := range strings.Fields(`
+		a 1 0 -1 +1 -0 007 08 0x1F 0o7 0b1 1_0 _1 1. .5 1.5 1e3 1e 1e999 .e1 - -- --- -a -1a 1a 1:2 1:2:3 10.0.0.1 1.2.3 ::/0 :: :a
+		.inf -.inf +.inf +-.inf --.inf .INF .Inf .iNF .nan .NaN .NAN +.nan inf nan Infinity 0x 0xg 1Gi 100m 0.5 5% 9223372036854775808
+		18446744073709551616 123456789012345678 2026-01-31 2026-1-1 2026-01-31T09:30:00Z 2026-13-01 2026-a 12026-01-01
+		true True TRUE false no No yes Y y n on off ON null Null NULL ~ ~a << <<a <a = =a + . .. ... .a / @a %a !a &a *a ? ?a ,a #a a#b
+		a:b a: a:: "a" 'a' "a\\tb" "\\x41" "\\u00e9" "\\ud800" "\\q" 'a''b' '' "" [] {} [a] {a} [a,b] {a:b} | > |- {} [a {a ]a a] }a
+		é 日本 \u00a0 a\u00a0 \ufeff \u0085 $(A) (a) a,b a@b a=b a;b`) {
+		for _, form := range []string{
+			podHead + "  labels:\n    a: %s\nspec: {}\n",
+			podHead + "  annotations:\n    a: %s\n    b: c\nspec:\n  a: 1\n",
+			podHead + "  labels:\n    %s: a\nspec: {}\nodd: 1\n",
+			podHead + "  annotations:\n    %s: a\n",
+			podHead + "  labels: {a: %s, b: c}\n",
+			podHead + "  annotations: {a: %s}\nodd: [%[1]s]\n",
+			podHead + "  labels:\n    a: %s\n      b\n",
+			podHead + "spec:\n  containers:\n  - args:\n    - %s\n    - %[1]s # c\n    name: a\n  odd: %[1]s\n",
+			policyHead + "  podSelector:\n    matchLabels:\n      a: b\n  ingress:\n  - ports:\n    - port: %s\n",
+			policyHead + "  podSelector:\n    matchExpressions:\n    - key: a\n      operator: In\n      values:\n      - %s\n      -\n",
+			"%s\n", "%s: a\n", "- %s\n", "apiVersion: v1\nkind: %s\nmetadata: {name: a}\n",
+		} {
+			checkSame(t, "f.yaml", fmt.Appendf(nil, form, scalar))
+		}
+	}
+}
+
 // Long lists and streams are read in pieces, of which each may hold anything.
 func TestFastIsSlowInPieces(t *testing.T) {
 	items := []string{

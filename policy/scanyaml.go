@@ -368,7 +368,9 @@ func isNoNumber(b []byte) bool {
 
 // isInfinite reports whether plain b may be infinity, or NaN.
 func isInfinite(b []byte) bool {
-	b = bytes.TrimLeft(b, "+-")
+	if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
+		b = b[1:]
+	}
 	return len(b) == len(".inf") && b[0] == '.' && (bytes.EqualFold(b, []byte(".inf")) || bytes.EqualFold(b, []byte(".nan")))
 }
 
