@@ -123,6 +123,8 @@ func TestFastIsSlow(t *testing.T) {
 
 // Scalars that may not be what they look like, wherever they stand.
 func TestFastIsSlowScalars(t *testing.T) {
+	const head = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n"
+	scanned := 0
 	for _, scalar := range strings.Fields(`
 		a 1 0 -1 +1 -0 007 08 0x1F 0o7 0b1 1_0 _1 1. .5 1.5 1e3 1e 1e999 .e1 - -- --- -a -1a 1a 1:2 1:2:3 10.0.0.1 1.2.3 ::/0 :: :a
 		.inf -.inf +.inf +-.inf --.inf .INF .Inf .iNF .nan .NaN .NAN +.nan inf nan Infinity 0x 0xg 1Gi 100m 0.5 5% 9223372036854775808
@@ -131,21 +133,22 @@ func TestFastIsSlowScalars(t *testing.T) {
 		a:b a: a:: "a" 'a' "a\\tb" "\\x41" "\\u00e9" "\\ud800" "\\q" 'a''b' '' "" [] {} [a] {a} [a,b] {a:b} | > |- {} [a {a ]a a] }a
 		é 日本 \u00a0 a\u00a0 \ufeff \u0085 $(A) (a) a,b a@b a=b a;b`) {
 		for _, form := range []string{
-			podHead + "  labels:\n    a: %s\nspec: {}\n",
-			podHead + "  annotations:\n    a: %s\n    b: c\nspec:\n  a: 1\n",
-			podHead + "  labels:\n    %s: a\nspec: {}\nodd: 1\n",
-			podHead + "  annotations:\n    %s: a\n",
-			podHead + "  labels: {a: %s, b: c}\n",
-			podHead + "  annotations: {a: %s}\nodd: [%[1]s]\n",
-			podHead + "  labels:\n    a: %s\n      b\n",
-			podHead + "spec:\n  containers:\n  - args:\n    - %s\n    - %[1]s # c\n    name: a\n  odd: %[1]s\n",
+			head + "  labels:\n    a: %s\nspec: {}\n",
+			head + "  annotations:\n    a: %s\n    b: c\nspec:\n  a: 1\n",
+			head + "  labels:\n    %s: a\nspec: {}\nodd: 1\n",
+			head + "  annotations:\n    %s: a\n",
+			head + "  labels: {a: %s, b: c}\n",
+			head + "  annotations: {a: %s}\nodd: [%[1]s]\n",
+			head + "  labels:\n    a: %s\n      b\n",
+			head + "spec:\n  containers:\n  - args:\n    - %s\n    - %[1]s # c\n    name: a\n  odd: %[1]s\n",
 			policyHead + "  podSelector:\n    matchLabels:\n      a: b\n  ingress:\n  - ports:\n    - port: %s\n",
 			policyHead + "  podSelector:\n    matchExpressions:\n    - key: a\n      operator: In\n      values:\n      - %s\n      -\n",
 			"%s\n", "%s: a\n", "- %s\n", "apiVersion: v1\nkind: %s\nmetadata: {name: a}\n",
 		} {
-			checkSame(t, "f.yaml", fmt.Appendf(nil, form, scalar))
+			scanned += checkSame(t, "f.yaml", fmt.Appendf(nil, form, scalar)).scanned
 		}
 	}
+	assert.Greater(t, scanned, 500)
 }
 
 // Long lists and streams are read in pieces, of which each may hold anything.
