@@ -568,10 +568,8 @@ func (b *modelBuilder) addNodes() {
 			}
 		case *endpoints:
 			for _, s := range obj.Subsets {
-				for _, list := range [...][]corev1.EndpointAddress{s.Addresses, s.NotReadyAddresses} { //lint:ignore SA1019 It is part of Endpoints.
-					for _, a := range list {
-						mention(deref(a.NodeName, ""))
-					}
+				for _, a := range slices.Concat(s.Addresses, s.NotReadyAddresses) {
+					mention(deref(a.NodeName, ""))
 				}
 			}
 		}

@@ -294,7 +294,9 @@ func (r *reading) load(s manifest, k *kind) {
 		s.locate()
 		whole := s.value
 		if s.doc.scanner != nil && k.reads != nil && !k.located {
-			whole = s.doc.scanner.again(s.value.at)
+			if v, ok := s.doc.scanner.again(s.value.at); ok {
+				whole = v
+			}
 		}
 		index := indexOf(s.doc, r.types, k.object, whole, s.node)
 		src.lines = index.lines

@@ -349,7 +349,7 @@ type scanner interface {
 
 	// again returns the places of everything in the object at a place in the
 	// last document.
-	again(at int) *value
+	again(at int) (_ *value, ok bool)
 }
 
 // scan reads a document, and returns false if the scanner gives up.

@@ -77,16 +77,16 @@ func (s *jsonScanner) itemsIn(d *document, at, end int, each func(*value)) bool 
 	return s.at == end
 }
 
-func (s *jsonScanner) again(at int) *value {
+func (s *jsonScanner) again(at int) (_ *value, ok bool) {
 	behind := s.at
 	defer func() { s.at = behind }()
 	s.at = at
 	v, ok := s.value(wish{scope: places})
 	if !ok {
-		panic("gave up at the second reading of " + shorten(string(s.text[at:])))
+		return nil, false
 	}
 	root := *v
-	return &root
+	return &root, true
 }
 
 // space goes to the next byte that is no space.

@@ -103,7 +103,7 @@ func (s *yamlScanner) goTo(at int) {
 	s.next()
 }
 
-func (s *yamlScanner) again(at int) *value {
+func (s *yamlScanner) again(at int) (_ *value, ok bool) {
 	line, eol, indent, now, commented := s.line, s.eol, s.indent, s.at, s.commented
 	defer func() { s.line, s.eol, s.indent, s.at, s.commented = line, eol, indent, now, commented }()
 	s.line = bytes.LastIndexByte(s.text[:at], '\n') + 1
@@ -117,10 +117,10 @@ func (s *yamlScanner) again(at int) *value {
 	}
 	v, ok := read()
 	if !ok {
-		panic("gave up at the second reading of " + string(s.text[at:s.eol]))
+		return nil, false
 	}
 	root := *v
-	return &root
+	return &root, true
 }
 
 // next goes to the next line.
