@@ -348,7 +348,7 @@ type scanner interface {
 	itemsIn(d *document, at, end int, each func(*value)) bool
 
 	// again returns the places of everything in the object at a place in the
-	// last document.
+	// last document. It returns false if the scanner gives up.
 	again(at int) (_ *value, ok bool)
 }
 
