@@ -151,6 +151,32 @@ func TestFastIsSlowScalars(t *testing.T) {
 	assert.Greater(t, scanned, 500)
 }
 
+// Texts that the fast path has once read otherwise.
+func TestFastIsSlowOnceOtherwise(t *testing.T) {
+	long := `"` + strings.Repeat("a", 501) + `"`
+	pod := "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n"
+	for name, text := range map[string]string{
+		"a long key in a list":            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  ingress:\n  - " + long + ":\n",
+		"and without an end of line":      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  ingress:\n  - " + long + ":",
+		"a key too long for YAML":         pod + "status:\n  x:\n  - \"" + strings.Repeat("a", 1100) + "\":\n",
+		"JSON nested deep":                `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","foo":1},"status":` + strings.Repeat(`{"a":`, 199) + "1" + strings.Repeat("}", 200),
+		"a binary number with a sign":     pod + "  labels: {x: 0b-1}\n",
+		"the same as a key":               pod + "  labels: {0b-1: x}\n",
+		"a longer one":                    pod + "  labels:\n    x: 0b+1001\n",
+		"a text of one blank line":        pod + "  labels:\n    x: |\n          \nspec: {}\n",
+		"and without what follows":        pod + "  labels:\n    x: |\n          \n",
+		"and with the end of line":        pod + "  labels:\n    x: |+\n          \nspec: {}\n",
+		"and without it":                  pod + "  labels:\n    x: |-\n          \nspec: {}\n",
+		"the end of a document at first":  "...  x: 1\napiVersion: v1\nkind: ConfigMap\n",
+		"infinity with signs, and a flaw": pod + "  labels: {x: ++.inf}\n  foo: 1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkSame(t, "f.yaml", []byte(text))
+			checkSame(t, "f.json", []byte(text))
+		})
+	}
+}
+
 // Long lists and streams are read in pieces, of which each may hold anything.
 func TestFastIsSlowInPieces(t *testing.T) {
 	items := []string{

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -72,9 +71,7 @@ func TestParseManyRepeats(t *testing.T) {
 		"side by side": "{" + strings.Repeat(`"a":0,`, 100_000) + `"a":0}`,
 		"deep inside":  strings.Repeat(`{"a":`, 9000) + "{" + strings.Repeat(`"a":0,`, 20_000) + `"a":0}` + strings.Repeat("}", 9000),
 	} {
-		start := time.Now()
 		_, err := Parse("f.json", strings.NewReader(text))
-		assert.Error(t, err, why)
-		assert.Less(t, time.Since(start), 20*time.Second, "far more than it takes: %s", why)
+		assert.Len(t, Errors(err), maxErrors+1, why)
 	}
 }

@@ -378,9 +378,12 @@ func innermost(v *value, steps []*fieldPath) (manifest, []*fieldPath) {
 // It looks for what does not belong in YAML.
 func (d *document) hintAt(line int) string {
 	const most = 1000 // bytes; longer lines are made by programs
+	if d.isJSON {
+		return ""
+	}
 	text := d.file.line(line)
 	switch {
-	case d.isJSON || len(text) > most:
+	case len(text) > most:
 		return ""
 	case bytes.Contains(text, []byte("{{")):
 		return "the line holds a template: render it first, as with helm template"

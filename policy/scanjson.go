@@ -133,14 +133,17 @@ func (s *jsonScanner) value(w wish) (v *value, ok bool) {
 		s.at, ok = s.skip(at)
 		return v, ok
 	}
-	if s.depth++; s.depth > deepest {
-		return v, false
-	}
 	switch s.text[at] {
-	case '{':
-		v.kind, ok = objectValue, s.object(v, w.forObject())
-	case '[':
-		v.kind, ok = listValue, s.list(v, w.forItem())
+	case '{', '[':
+		if s.depth++; s.depth > deepest {
+			return v, false
+		}
+		if s.text[at] == '{' {
+			v.kind, ok = objectValue, s.object(v, w.forObject())
+		} else {
+			v.kind, ok = listValue, s.list(v, w.forItem())
+		}
+		s.depth--
 	case '"':
 		var escaped bool
 		v.kind = textValue
@@ -160,7 +163,6 @@ func (s *jsonScanner) value(w wish) (v *value, ok bool) {
 			v.text = s.words.get(s.text[at:s.at])
 		}
 	}
-	s.depth--
 	v.at, v.end = at, s.at
 	return v, ok
 }

@@ -251,11 +251,11 @@ func (s *yamlScanner) key() (name []byte, ok bool) {
 		}
 		name = s.text[s.at+1 : s.at+1+n]
 		behind := s.at + n + 2
-		if bytes.IndexByte(name, '\\') >= 0 || behind >= s.eol || !s.colonAt(behind) {
+		if bytes.IndexByte(name, '\\') >= 0 || len(name) > longestKey || behind >= s.eol || !s.colonAt(behind) {
 			return nil, false
 		}
 		s.at = behind + 1
-		return name, len(name) <= longestKey
+		return name, true
 	}
 	if !s.plainBegins() {
 		return nil, false
@@ -354,6 +354,9 @@ func isNoNumber(b []byte) bool {
 	}
 	if dots > 1 || dashes > 2 || bytes.HasPrefix(b, []byte("--")) || digits == 0 && len(b) != len("+.inf") && len(b) != len(".inf") {
 		return true
+	}
+	if binary := bytes.TrimLeft(b, "+-"); len(binary) > 1 && binary[0] == '0' && binary[1] == 'b' {
+		return false // the library takes a sign behind it
 	}
 	const year = len("2026-")
 	if bytes.IndexByte(b, '_') >= 0 || len(b) >= year && b[year-1] == '-' {
@@ -777,7 +780,7 @@ lines:
 			at++
 			continue
 		case indent == 0:
-			if s.text[at] == '\t' || most > spaces && spaces > col {
+			if s.text[at] == '\t' || most > spaces {
 				return v, false
 			}
 			indent = max(spaces, col+1)
@@ -792,6 +795,9 @@ lines:
 			break
 		}
 		at += n + 1
+	}
+	if indent == 0 && most > 0 {
+		return v, false
 	}
 	v.kind = textValue
 	if w.wantsText() {
