@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -21,12 +22,14 @@ type Edit struct {
 	labels          map[string]string
 }
 
-// Put returns the Edit that adds obj, or puts it in the place of the object of
-// its kind, namespace and name. One whose name is still to be generated is always
-// added. It panics if obj is not a pointer to an object of a kind that a Cluster
-// holds.
+// Put returns the Edit that adds a copy of obj, or puts it in the place of the
+// object of its kind, namespace and name. One whose name is still to be generated
+// is always added. It panics if obj is not a pointer to an object of a kind that a
+// Cluster holds.
 func Put(obj metav1.Object) Edit {
-	return Edit{kind: kindOf(obj), namespace: namespaceOf(obj), name: obj.GetName(), obj: obj}
+	e := Edit{kind: kindOf(obj), namespace: namespaceOf(obj), name: obj.GetName()}
+	e.obj = obj.(runtime.Object).DeepCopyObject().(metav1.Object)
+	return e
 }
 
 // Remove returns the Edit that takes away the object of a kind, such as "Pod" or

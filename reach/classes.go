@@ -115,7 +115,8 @@ func (g *Graph) replicasIn(ids []int32) int {
 // between pods and their own nodes besides.
 //
 // Its cost grows with the number of pairs of classes that the egress policies of
-// the first let through, and not with the number of pods.
+// the first let through, and not with the number of pods. Where a policy has many
+// ports, each for other peers, it grows with the product of these and the classes.
 func (g *Graph) ClassEdges() iter.Seq[ClassEdge] {
 	return func(yield func(ClassEdge) bool) {
 		r := g.relation()

@@ -12,9 +12,9 @@ import "github.com/polreach/polreach/policy"
 // such as Warnings, Edges and Classes, costs as much as Compile the first time
 // that it is asked for. All other edits cost as much as Compile at once.
 //
-// A Graph keeps the objects of its cluster for With. Queries never look at them,
-// but an object that has been changed since makes With answer for the change:
-// put a changed copy instead.
+// The objects of the cluster must not change as long as With, or a Graph that it
+// has made, is in use: put a changed copy. Otherwise these answer for the one or
+// the other, and may panic if an object has become faulty.
 func (g *Graph) With(edits ...policy.Edit) (*Graph, error) {
 	c, err := g.cluster.With(edits...)
 	if err != nil {

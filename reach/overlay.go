@@ -394,47 +394,66 @@ func (b *overlayBuilder) namespace(ns string, changes []change) {
 			same = append(same, i)
 		}
 	}
+	// Pods that all these policies select alike have the same profiles.
+	type alike struct {
+		label, dialect int32
+		own            string // which of changes select them now
+	}
+	known := make(map[alike]*[2]int32) // nil if no change concerns them
 	var ids []int32
+	var own []byte
 	for pod := range g.podsIn(ns) {
 		if co.groupOf[pod] < 0 {
 			continue
 		}
-		concerned := false
-		var known, own [2][]int32 // halves
-		for _, c := range changes {
-			concerned = concerned || c.before >= 0 && co.selectsPod(c.before, pod)
+		own = own[:0]
+		for i, c := range changes {
 			if c.after != nil && c.after.Pods.Matches(g.pods[pod].Labels) {
-				concerned = true
-				for _, d := range directions {
-					if c.halves[d] >= 0 {
-						own[d] = append(own[d], c.halves[d])
-					}
-				}
+				own = append(own, byte(i))
 			}
 		}
-		if !concerned {
+		k := alike{co.labelClass(int(pod)), co.dialect[pod], string(own)}
+		profiles, ok := known[k]
+		if !ok {
+			profiles = b.profilesOf(pod, own, same, changes)
+			known[k] = profiles
+		}
+		if profiles == nil {
 			continue
 		}
-		for _, i := range same {
-			if co.selectsPod(i, pod) {
-				for _, d := range directions {
-					if h := co.policies[i].halves[d]; h >= 0 {
-						known[d] = append(known[d], h)
-					}
-				}
-			}
-		}
 		ids = g.appendOthers(append(ids[:0], pod), pod)
-		for _, d := range directions {
-			profile := b.profile(d, co.dialect[pod], known[d], own[d])
-			for _, id := range ids {
-				b.set(id, d, profile)
-			}
+		for _, id := range ids {
+			b.set(id, *profiles)
 		}
 	}
 }
 
-func (b *overlayBuilder) set(id int32, d policy.Direction, profile int32) {
+// profilesOf returns the profiles of a pod that some changes select now, and some
+// of the policies that stay the same. It returns nil if no change concerns it.
+func (b *overlayBuilder) profilesOf(pod int32, own []byte, same []int, changes []change) *[2]int32 {
+	co := b.co
+	if len(own) == 0 && !slices.ContainsFunc(changes, func(c change) bool { return c.before >= 0 && co.selectsPod(c.before, pod) }) {
+		return nil
+	}
+	var profiles [2]int32
+	for _, d := range directions {
+		var known, changed []int32
+		for _, i := range same {
+			if h := co.policies[i].halves[d]; h >= 0 && co.selectsPod(i, pod) {
+				known = append(known, h)
+			}
+		}
+		for _, i := range own {
+			if h := changes[i].halves[d]; h >= 0 {
+				changed = append(changed, h)
+			}
+		}
+		profiles[d] = b.profile(d, co.dialect[pod], known, changed)
+	}
+	return &profiles
+}
+
+func (b *overlayBuilder) set(id int32, profiles [2]int32) {
 	p := &b.o.pages[id>>pageBits]
 	if *p == nil {
 		*p = new(page)
@@ -443,7 +462,7 @@ func (b *overlayBuilder) set(id int32, d policy.Direction, profile int32) {
 			(*p)[i] = [2]int32{policy.Egress: e.egress, policy.Ingress: e.ingress}
 		}
 	}
-	(*p)[id&(1<<pageBits-1)][d] = profile
+	(*p)[id&(1<<pageBits-1)] = profiles
 }
 
 // profile returns the profile that halves of policies make, those that the
