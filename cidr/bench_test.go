@@ -112,6 +112,7 @@ func BenchmarkNewPartition(b *testing.B) {
 		name string
 		sets []Set
 	}{
+		{"sets=5/prefixes=1", fewSets(b)},
 		{"sets=1/prefixes=100000", []Set{Of(prefixes...)}},
 		{"sets=100/prefixes=1", oneEach(prefixes[:100])},
 		{"sets=10000/prefixes=1", oneEach(prefixes[:10_000])},
@@ -123,6 +124,42 @@ func BenchmarkNewPartition(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				NewPartition(bb.sets...)
+			}
+		})
+	}
+}
+
+func BenchmarkPartitionSets(b *testing.B) {
+	for _, n := range []int{5, 1_000, 100_000} {
+		b.Run(fmt.Sprintf("sets=%d", n), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			p := NewPartition(oneEach(randomPrefixes(rng, "v4", n))...)
+			b.ReportAllocs()
+			c := Class(0)
+			for b.Loop() {
+				for i := range p.Sets(c) {
+					sink = Class(i)
+				}
+				if c++; int(c) == p.Len() {
+					c = 0
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPartitionAddrs(b *testing.B) {
+	for _, n := range []int{5, 1_000, 100_000} {
+		b.Run(fmt.Sprintf("sets=%d", n), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			p := NewPartition(oneEach(randomPrefixes(rng, "v4", n))...)
+			b.ReportAllocs()
+			c := Class(1) // 0 has as many runs as there are gaps
+			for b.Loop() {
+				p.Addrs(c)
+				if c++; int(c) == p.Len() {
+					c = 1
+				}
 			}
 		})
 	}

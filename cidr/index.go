@@ -1,134 +1,256 @@
 package cidr
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"net/netip"
+	"slices"
+)
 
-// An index finds the class of a number. It is a tree of nodes that spread the
-// starts of intervals over slots by their leading bits. What a node cannot tell
-// apart it leaves to a node for one of its slots. A node begins at its first
-// start and not at a power of two, so that numbers that begin alike, as those
-// of a cluster do, need few nodes.
+// An index finds the interval of an address among those of its family.
+//
+// A node spreads the borders between intervals over slots by leading bits, so
+// that a slot has few of them. What a slot has too many of it leaves to another
+// node. As long as that is rare, a lookup has no branch that a processor cannot
+// foresee, so that it begins with the next lookup while this one waits for
+// memory. For that, a lookup always looks at as many intervals as a slot can
+// need, and counts borders instead of searching for one.
 type index struct {
-	nodes   []node
-	entries []entry
+	v4           []end4
+	v6           []end6
+	root4, root6 node
+	nodes        []node
+	slots        []uint32
 }
 
-// A node tells apart some neighboring intervals.
+// An end4 is the last address of an interval of IPv4, and the class of the
+// interval as the lower 32 bits.
+type end4 uint64
+
+func (e end4) last() uint32  { return uint32(e >> 32) }
+func (e end4) class() uint32 { return uint32(e) }
+
+// before returns 1 if the interval is before address k, else 0.
+func (e end4) before(k uint32) uint64 {
+	_, less := bits.Sub64(uint64(e), uint64(k)<<32, 0)
+	return less
+}
+
+// An end6 is the same for IPv6.
+type end6 struct {
+	last  number
+	class uint32
+}
+
+func (e *end6) before(k number) uint64 {
+	_, less := e.last.minus(k)
+	return less
+}
+
+// A density says how many borders a slot has at most without a node of its own,
+// and the limit of what slots have on average. The ends of IPv4 are smaller, so
+// that a lookup may look at more of them and slots may be fewer.
+type density struct{ most, average int }
+
+var (
+	density4 = density{most4, 4}
+	density6 = density{most6, 1}
+)
+
+const (
+	most4 = 8
+	most6 = 4
+)
+
+// Behind the ends there are some that are before no address, as a lookup looks
+// at that many from the interval on with which a slot begins.
+const (
+	pad4 = most4 - 1
+	pad6 = most6 - 1
+)
+
+// A node tells apart intervals by a word of each address: the one that IPv4 has,
+// or one of the two that IPv6 has.
 type node struct {
-	base, span   number // the first start, and how far the last one is from it
-	below, above int32  // the classes before the first start and from the last one
-	scale        scale
-	slots        []slot
+	// The words of the first and the last border, shifted. All words before and
+	// behind count as these.
+	first, last uint64
+	shift       uint8
+	offset      uint64 // from a shifted word to its slot, modulo 2^64
+
+	low  bool   // whether the word is the low one of IPv6, and then
+	high uint64 // the high one of all borders
 }
 
-// A scale turns a distance from the base of a node into a slot and, as the last
-// 32 bits, a place in that slot: distance << left >> right. One of the two
-// shifts is 0.
-type scale struct{ left, right uint }
+// A slot is the number of an interval of its family: that of the first address
+// in the slot. Or it is child plus the number of a node.
+const child = 1 << 31
 
-// of returns the slot and the place for distance d, which is within the span.
-func (s scale) of(d number) (slot uint64, place uint32) {
-	// A shift by 64 or more gives 0, and so does one that is negative, as it
-	// wraps around. So the terms with hi are for shifts up to 64 and from 64.
-	scaled := (d.lo>>s.right | d.hi<<(64-s.right) | d.hi>>(s.right-64)) << s.left
-	return scaled >> 32, uint32(scaled)
+func (n *node) slot(word uint64) uint64 {
+	return min(max(word>>(n.shift&63), n.first), n.last) + n.offset
 }
 
-// exact reports whether no other distance has the slot and the place of d.
-func (s scale) exact(d number) bool {
-	m := ones(int(s.right))
-	return d.lo&m.lo == 0 && d.hi&m.hi == 0
-}
-
-// A slot is for the numbers that begin alike. If n is 0, all of them have the
-// class at. If n is positive, entries[at:at+n] tell the class; if it is
-// negative, nodes[at] does.
-type slot struct{ at, n int32 }
-
-// An entry says that numbers have the class from this place on, up to that of
-// the next entry. The first entry of a slot has place 0.
-type entry struct {
-	place uint32
-	class int32
-}
-
-// maxScan is the most starts that a slot holds without a node of its own.
-const maxScan = 8
-
-// addNode adds a node for the intervals that begin at starts and the one before
-// them, which is of class before, and returns its number.
-func (x *index) addNode(starts []number, classes []int32, before int32) int32 {
-	id := len(x.nodes)
-	x.nodes = append(x.nodes, node{})
-	n := node{below: before, above: before}
-	if count := len(starts); count > 0 {
-		n.base, n.above = starts[0], classes[count-1]
-		n.span, _ = starts[count-1].minus(n.base)
-		// There are at most two slots for each start. The first and the last
-		// start have different slots, so that no child has as many starts.
-		shift := n.span.bitLen() - bits.Len(uint(count))
-		n.scale = scale{uint(max(0, 32-max(0, shift))), uint(max(0, shift-32))}
-		last, _ := n.scale.of(n.span)
-		n.slots = make([]slot, last+1)
+// word returns the word of k that n goes by. It is the least or the greatest one
+// if the other word of k decides.
+func (n *node) word(k number) uint64 {
+	switch {
+	case !n.low:
+		return k.hi
+	case k.hi < n.high:
+		return 0
+	case k.hi > n.high:
+		return math.MaxUint64
 	}
-	for i := range n.slots {
-		end := 0
-		exact := true
-		for end < len(starts) {
-			d, _ := starts[end].minus(n.base)
-			if s, _ := n.scale.of(d); s != uint64(i) {
-				break
-			}
-			exact = exact && n.scale.exact(d)
-			end++
-		}
-		switch {
-		case end == 0:
-			n.slots[i] = slot{before, 0}
-		case end <= maxScan && exact:
-			n.slots[i] = slot{int32(len(x.entries)), int32(end + 1)}
-			x.entries = append(x.entries, entry{0, before})
-			for k, start := range starts[:end] {
-				d, _ := start.minus(n.base)
-				_, place := n.scale.of(d)
-				x.entries = append(x.entries, entry{place, classes[k]})
-			}
-		default:
-			n.slots[i] = slot{x.addNode(starts[:end], classes[:end], before), -1}
-		}
-		if end > 0 {
-			before = classes[end-1]
-		}
-		starts, classes = starts[end:], classes[end:]
-	}
-	x.nodes[id] = n
-	return int32(id)
+	return k.lo
 }
 
-// find returns the class of k by the node of the given number.
-func (x *index) find(root int32, k number) int32 {
-	for n := &x.nodes[root]; ; {
-		d, less := k.minus(n.base)
-		if less != 0 {
-			return n.below
-		}
-		if _, less := d.minus(n.span); less == 0 {
-			return n.above
-		}
-		i, place := n.scale.of(d)
-		s := n.slots[i]
-		if s.n == 0 {
-			return s.at
-		}
-		if s.n < 0 {
-			n = &x.nodes[s.at]
+// isStart reports whether k is the first address of a slot.
+func (n *node) isStart(k number) bool {
+	below := uint64(1)<<n.shift - 1
+	if n.low {
+		return k.lo&below == 0
+	}
+	return k.lo == 0 && k.hi&below == 0
+}
+
+// find4 returns the class of an address of IPv4.
+func (x *index) find4(k uint32) uint32 {
+	n := &x.root4
+	for {
+		s := x.slots[n.slot(uint64(k))]
+		if s >= child {
+			n = &x.nodes[s-child]
 			continue
 		}
-		last := s.at
-		for _, e := range x.entries[s.at+1 : s.at+s.n] {
-			if e.place <= place {
-				last++
-			}
-		}
-		return x.entries[last].class
+		e := (*[most4]end4)(x.v4[s:])
+		count := e[0].before(k) + e[1].before(k) + e[2].before(k) + e[3].before(k) +
+			e[4].before(k) + e[5].before(k) + e[6].before(k) + e[7].before(k)
+		return x.v4[uint64(s)+count].class()
 	}
+}
+
+// find6 returns the class of an address of IPv6.
+func (x *index) find6(k number) uint32 {
+	n := &x.root6
+	for {
+		s := x.slots[n.slot(n.word(k))]
+		if s >= child {
+			n = &x.nodes[s-child]
+			continue
+		}
+		e := (*[most6]end6)(x.v6[s:])
+		count := e[0].before(k) + e[1].before(k) + e[2].before(k) + e[3].before(k)
+		return x.v6[uint64(s)+count].class
+	}
+}
+
+// newIndex returns the index of the intervals that start at the first address
+// of each family and at those borders, with their classes.
+func newIndex(v4, v6 []border, classes []uint32) index {
+	x := index{v4: make([]end4, 0, len(v4)+1+pad4), v6: make([]end6, 0, len(v6)+1+pad6)}
+	for i, b := range v4 {
+		x.v4 = append(x.v4, end4((b.at.hi-1)<<32)|end4(classes[i]))
+	}
+	x.v4 = append(x.v4, math.MaxUint32<<32|end4(classes[len(v4)]))
+	for range pad4 {
+		x.v4 = append(x.v4, math.MaxUint32<<32)
+	}
+	classes = classes[len(v4)+1:]
+	for i, b := range v6 {
+		last, _ := b.at.minus(number{0, 1})
+		x.v6 = append(x.v6, end6{last, classes[i]})
+	}
+	x.v6 = append(x.v6, end6{ones(128), classes[len(v6)]})
+	for range pad6 {
+		x.v6 = append(x.v6, end6{last: ones(128)})
+	}
+
+	x.slots = make([]uint32, 0, len(v4)+len(v6)+2)
+	x.root4 = x.addNode(v4, 0, density4)
+	x.root6 = x.addNode(v6, 0, density6)
+	x.slots, x.nodes = trim(x.slots), trim(x.nodes)
+	return x
+}
+
+// len4 returns the number of intervals of IPv4.
+func (x *index) len4() int { return len(x.v4) - pad4 }
+
+// classOf returns the class of the i'th interval.
+func (x *index) classOf(i uint32) uint32 {
+	if n := uint32(x.len4()); i >= n {
+		return x.v6[i-n].class
+	}
+	return x.v4[i].class()
+}
+
+// interval returns the addresses of the i'th interval.
+func (x *index) interval(i uint32) run {
+	if n := uint32(x.len4()); i >= n {
+		return x.interval6(i - n)
+	}
+	first := uint32(0)
+	if i > 0 {
+		first = x.v4[i-1].last() + 1
+	}
+	return run{addr4(first), addr4(uint32(x.v4[i] >> 32))}
+}
+
+// interval6 returns the addresses of the i'th interval of IPv6.
+func (x *index) interval6(i uint32) run {
+	r := run{number{}.addr(), x.v6[i].last.addr()}
+	if i > 0 {
+		r.first = next(x.v6[i-1].last.addr())
+	}
+	if r.last.Is4In6() {
+		r.last = belowMapped
+	}
+	return r
+}
+
+func addr4(n uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
+}
+
+// addNode adds slots, and returns a node that leads to them, for some borders,
+// ascending, the first of which is where the given interval ends.
+func (x *index) addNode(borders []border, interval uint32, d density) node {
+	count := len(borders)
+	if count <= d.most {
+		x.slots = append(x.slots, interval)
+		return node{offset: uint64(len(x.slots) - 1)}
+	}
+	from, to := borders[0].at, borders[count-1].at
+	n := node{low: from.hi == to.hi, high: from.hi}
+	first, last := n.word(from), n.word(to)
+	// The first and the last border have different slots, so that no node for a
+	// slot has as many borders.
+	n.shift = uint8(max(0, bits.Len64(last-first)-bits.Len(uint(count/d.average))))
+	n.first, n.last = first>>n.shift, last>>n.shift
+	begin := len(x.slots)
+	n.offset = uint64(begin) - n.first
+	slots := int(n.last-n.first) + 1
+	x.slots = slices.Grow(x.slots, slots)[:begin+slots]
+	at := 0 // the first border that is in no slot yet
+	for s := begin; s < begin+slots; s++ {
+		end := at
+		for end < count && n.slot(n.word(borders[end].at)) == uint64(s) {
+			end++
+		}
+		// All addresses of a slot are behind a border at its very start, except
+		// that the first slot also has those before it.
+		if s > begin && at < end && n.isStart(borders[at].at) {
+			at++
+		}
+		x.slots[s] = interval + uint32(at)
+		if end-at > d.most {
+			c := x.addNode(borders[at:end], interval+uint32(at), d)
+			x.slots[s] = child + uint32(len(x.nodes))
+			x.nodes = append(x.nodes, c)
+		}
+		at = end
+	}
+	return n
 }

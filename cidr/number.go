@@ -50,10 +50,15 @@ func ones(k int) number {
 	return number{^uint64(0) >> (128 - k), 1<<k - 1}
 }
 
-// bitLen returns the number of bits that n needs.
-func (n number) bitLen() int {
-	if n.hi != 0 {
-		return 64 + bits.Len64(n.hi)
+// next returns the number of the address after that of n, modulo 2^128. The one
+// after the last before the IPv4-mapped ones is the first behind them.
+func (n number) next() number {
+	n.lo++
+	if n.lo == 0 {
+		n.hi++
 	}
-	return bits.Len64(n.lo)
+	if n.isMapped() {
+		n.lo = 1 << 48
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package cidr
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -229,61 +230,126 @@ func TestPartitionLists(t *testing.T) {
 	require.True(t, kinds.yes > 0 && kinds.no > 0, "a bitmap and a list")
 }
 
+// TestPartitionMany: among thousands of prefixes, as they are spread and crowded,
+// a class has the sets that hold its addresses, and all of the addresses.
+func TestPartitionMany(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var prefixes []netip.Prefix
+	for _, family := range []string{"v4", "v6"} {
+		prefixes = append(prefixes, randomPrefixes(rng, family, 500)...)
+		prefixes = append(prefixes, crowdedPrefixes(rng, family, 500)...)
+		for _, p := range prefixes[len(prefixes)-1000:] { // some that lie in others
+			prefixes = append(prefixes, netip.PrefixFrom(p.Addr(), min(p.Bits()+3, p.Addr().BitLen())))
+		}
+	}
+	p := NewPartition(oneEach(prefixes)...)
+	for _, q := range prefixes {
+		last := lastAddr(q)
+		for _, a := range []netip.Addr{q.Addr(), q.Addr().Prev(), last, last.Next()} {
+			var want []int
+			for i, q := range prefixes {
+				if q.Contains(a) {
+					want = append(want, i)
+				}
+			}
+			require.Equal(t, want, slices.Collect(p.Sets(p.Class(a))), "%v", a)
+		}
+	}
+	var runs []run
+	for c := range Class(p.Len()) {
+		addrs := p.Addrs(c)
+		checkInvariant(t, addrs)
+		for _, r := range addrs.runs {
+			require.Equal(t, c, p.Class(r.first))
+			require.Equal(t, c, p.Class(r.last))
+		}
+		runs = append(runs, addrs.runs...)
+	}
+	slices.SortFunc(runs, byFirst)
+	require.True(t, Set{join(runs)}.Equal(Of(roots[:]...)))
+	require.Len(t, runs, p.index.len4()+len(p.index.v6)-pad6, "as many as there are intervals")
+}
+
+// crowds are ways in which numbers can crowd.
+var crowds = []struct {
+	why  string
+	next func(rng *rand.Rand, i int) number
+}{
+	{"spread evenly", func(rng *rand.Rand, _ int) number { return randomNumber(rng) }},
+	{"all in one /64", func(rng *rand.Rand, _ int) number { return number{0xfd00 << 48, rng.Uint64()} }},
+	{"all in the first of two slots but one", func(_ *rand.Rand, i int) number { return number{uint64(i/999) << 63, uint64(i)} }},
+	{"crowded around each power of two", func(_ *rand.Rand, i int) number {
+		n := ones(i % 128)
+		n.lo ^= uint64(i) / 128
+		return n
+	}},
+	{"crowded at the end", func(_ *rand.Rand, i int) number { return number{^uint64(0), ^uint64(i)} }},
+	{"in crowds of crowds", func(rng *rand.Rand, _ int) number {
+		shift := 8 * rng.UintN(16)
+		n := randomNumber(rng)
+		n.lo, n.hi = n.lo>>shift|n.hi<<(64-shift)|n.hi>>(shift-64), n.hi>>shift
+		return n
+	}},
+}
+
+func randomNumber(rng *rand.Rand) number { return number{rng.Uint64(), rng.Uint64()} }
+
 // TestIndex: the index finds what a binary search finds, wherever the numbers
 // crowd.
 func TestIndex(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	random := func() number { return number{rng.Uint64(), rng.Uint64()} }
-	for _, tt := range []struct {
-		why  string
-		next func(i int) number
-	}{
-		{"spread evenly", func(int) number { return random() }},
-		{"all in one /64", func(int) number { return number{0xfd00 << 48, rng.Uint64()} }},
-		{"all in the first of two slots but one", func(i int) number { return number{uint64(i/999) << 63, uint64(i)} }},
-		{"crowded around each power of two", func(i int) number {
-			n := ones(i % 128)
-			n.lo ^= uint64(i) / 128
-			return n
-		}},
-		{"crowded at the end", func(i int) number { return number{^uint64(0), ^uint64(i)} }},
-		{"in crowds of crowds", func(int) number {
-			shift := 8 * rng.UintN(16)
-			n := random()
-			n.lo, n.hi = n.lo>>shift|n.hi<<(64-shift)|n.hi>>(shift-64), n.hi>>shift
-			return n
-		}},
-	} {
+	for _, tt := range crowds {
 		t.Run(tt.why, func(t *testing.T) {
-			starts := []number{{}}
+			var v4, v6 []number
 			for i := range 1000 {
-				starts = append(starts, tt.next(i))
+				n := tt.next(rng, i)
+				v6 = append(v6, n)
+				v4 = append(v4, number{hi: (n.hi ^ n.lo) >> (i % 2 * 32) & math.MaxUint32})
 			}
-			slices.SortFunc(starts, number.compare)
-			starts = slices.Compact(starts)
-			classes := make([]int32, len(starts))
-			for i := range classes {
-				classes[i] = int32(i)
-			}
-			var x index
-			root := x.addNode(starts[1:], classes[1:], 0)
-			find := func(n number) {
+			borders4, borders6 := bordersAt(&v4), bordersAt(&v6)
+			x := newIndex(borders4, borders6, classesFrom0(len(v4)+len(v6)))
+			find := func(starts []number, n number, got uint32) {
 				want, found := slices.BinarySearchFunc(starts, n, number.compare)
 				if !found {
 					want--
 				}
-				require.EqualValues(t, want, x.find(root, n), "%x", n)
+				require.EqualValues(t, want, got, "%x", n)
 			}
-			for _, n := range starts {
+			for _, n := range v6 {
 				below, _ := n.minus(number{0, 1})
 				above, _ := n.minus(ones(128))
-				find(n)
-				find(below)
-				find(above)
-				find(random())
+				for _, n := range []number{n, below, above, randomNumber(rng)} {
+					find(v6, n, x.find6(n)-uint32(len(v4)))
+				}
+			}
+			for _, n := range v4 {
+				k := uint32(n.hi)
+				for _, k := range []uint32{k, k - 1, k + 1, rng.Uint32()} {
+					find(v4, number{hi: uint64(k)}, x.find4(k))
+				}
 			}
 		})
 	}
+}
+
+// bordersAt sorts starts, adds 0, and returns the borders at the other ones.
+func bordersAt(starts *[]number) []border {
+	*starts = append(*starts, number{})
+	slices.SortFunc(*starts, number.compare)
+	*starts = slices.Compact(*starts)
+	var borders []border
+	for _, n := range (*starts)[1:] {
+		borders = append(borders, border{at: n})
+	}
+	return borders
+}
+
+func classesFrom0(n int) []uint32 {
+	classes := make([]uint32, n)
+	for i := range classes {
+		classes[i] = uint32(i)
+	}
+	return classes
 }
 
 func TestPartitionDoesNotAllocate(t *testing.T) {
@@ -300,10 +366,38 @@ func TestPartitionDoesNotAllocate(t *testing.T) {
 			}
 		}), text)
 	}
+	many := 0
+	for _, p := range []*Partition{p, NewPartition(sets[:40]...)} { // lists and bitmaps
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			for c := Class(-1); c < Class(p.Len()); c++ {
+				for i := range p.Sets(c) {
+					many += i
+				}
+			}
+		}))
+	}
+	require.Positive(t, many)
 	zoned := netip.MustParseAddr("fe80::1%eth0")
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		if p.Class(zoned) != -1 {
 			t.Error("wrong answer")
 		}
 	}))
+}
+
+// TestNewPartitionAllocates: small partitions are made by the ten thousand.
+func TestNewPartitionAllocates(t *testing.T) {
+	sets := fewSets(t)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { NewPartition(sets...) }), 13.0)
+}
+
+// fewSets returns sets as the policies of a small cluster have them.
+func fewSets(t testing.TB) []Set {
+	return []Set{
+		of(t, "10.0.0.0/8"),
+		mustParse(t, []string{"0.0.0.0/0", "10.0.0.0/8", "192.168.0.0/16"}),
+		of(t, "10.1.2.0/24"),
+		mustParse(t, []string{"::/0", "fd00::/8"}),
+		of(t, "192.0.2.1/32"),
+	}
 }
