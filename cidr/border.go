@@ -2,6 +2,7 @@ package cidr
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -56,7 +57,101 @@ func starts(borders []border) int {
 	return n
 }
 
-// sortBorders sorts borders by address.
+// A sorter sorts borders by address. It spreads them over buckets by the leading
+// bits in which they differ, and sorts each bucket likewise.
+type sorter struct {
+	spare  []border
+	counts [1<<maxDigit + 1]uint32 // of each bucket, after those before it
+}
+
+// maxDigit is the most bits by which borders are spread at a time: the ends of
+// that many buckets are in a fast cache.
+const maxDigit = 10
+
+// fewBorders is the number of borders up to which comparisons are faster.
+const fewBorders = 64
+
 func sortBorders(borders []border) {
+	if len(borders) <= fewBorders {
+		sortFew(borders)
+		return
+	}
+	s := &sorter{spare: make([]border, len(borders))}
+	s.sort(borders)
+}
+
+func sortFew(borders []border) {
 	slices.SortFunc(borders, func(a, b border) int { return a.at.compare(b.at) })
 }
+
+func (s *sorter) sort(borders []border) {
+	if len(borders) <= fewBorders {
+		sortFew(borders)
+		return
+	}
+	least, greatest, sorted := borders[0].at, borders[0].at, true
+	for i := 1; i < len(borders); i++ {
+		at := borders[i].at
+		if _, less := at.minus(borders[i-1].at); less != 0 {
+			sorted = false
+		}
+		if _, less := at.minus(least); less != 0 {
+			least = at
+		}
+		if _, less := greatest.minus(at); less != 0 {
+			greatest = at
+		}
+	}
+	if sorted {
+		return
+	}
+	d := digitOf(least, greatest, min(maxDigit, bits.Len(uint(len(borders)))))
+	counts := s.counts[:d.of(greatest)+2]
+	clear(counts)
+	for _, b := range borders {
+		counts[d.of(b.at)+1]++
+	}
+	for i := range counts[1:] {
+		counts[i+1] += counts[i]
+	}
+	spare := s.spare[:len(borders)]
+	for _, b := range borders {
+		at := &counts[d.of(b.at)]
+		spare[*at] = b
+		*at++
+	}
+	copy(borders, spare)
+	for len(borders) > 0 {
+		end := 1
+		for end < len(borders) && d.of(borders[end].at) == d.of(borders[0].at) {
+			end++
+		}
+		s.sort(borders[:end])
+		borders = borders[end:]
+	}
+}
+
+// A digit is some bits of a number, less those of the least one.
+type digit struct {
+	low   bool // of the low word, else of the high one
+	shift int
+	least uint64
+}
+
+// digitOf returns a digit of up to n bits by which the numbers from least to
+// greatest ascend, and by which these two differ.
+func digitOf(least, greatest number, n int) digit {
+	d := digit{low: least.hi == greatest.hi}
+	d.shift = max(0, bits.Len64(d.word(greatest)-d.word(least))-n)
+	d.least = d.word(least)
+	return d
+}
+
+func (d digit) word(k number) uint64 {
+	if d.low {
+		return k.lo
+	}
+	return k.hi
+}
+
+func (d digit) of(k number) uint64 { return (d.word(k) - d.least) >> (d.shift & 63) }

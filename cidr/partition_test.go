@@ -332,6 +332,29 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// TestSortBorders: sorting by digits gives what sorting by comparisons does.
+func TestSortBorders(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, tt := range crowds {
+		t.Run(tt.why, func(t *testing.T) {
+			for _, n := range []int{0, 1, fewBorders, fewBorders + 1, 5000} {
+				borders := make([]border, n)
+				for i := range borders {
+					borders[i].at = tt.next(rng, i)
+				}
+				rng.Shuffle(n, func(i, j int) { borders[i], borders[j] = borders[j], borders[i] })
+				borders = append(borders, borders...) // equal ones
+				want := slices.Clone(borders)
+				sortFew(want)
+				for range 2 { // the second time they are sorted
+					sortBorders(borders)
+					require.Equal(t, want, borders)
+				}
+			}
+		})
+	}
+}
+
 // bordersAt sorts starts, adds 0, and returns the borders at the other ones.
 func bordersAt(starts *[]number) []border {
 	*starts = append(*starts, number{})
