@@ -3,7 +3,6 @@ package cidr
 import (
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // A border is the first address of a run of the given set, or the first one
@@ -61,32 +60,45 @@ func starts(borders []border) int {
 // bits in which they differ, and sorts each bucket likewise.
 type sorter struct {
 	spare  []border
-	counts [1<<maxDigit + 1]uint32 // of each bucket, after those before it
+	counts []uint32 // of each bucket, after those before it
 }
 
 // maxDigit is the most bits by which borders are spread at a time: the ends of
 // that many buckets are in a fast cache.
 const maxDigit = 10
 
-// fewBorders is the number of borders up to which comparisons are faster.
-const fewBorders = 64
+// fewBorders is the number of borders up to which insertion is faster.
+const fewBorders = 16
 
 func sortBorders(borders []border) {
-	if len(borders) <= fewBorders {
-		sortFew(borders)
-		return
+	s := sorter{}
+	if len(borders) > fewBorders {
+		s.spare = make([]border, len(borders))
+		s.counts = make([]uint32, 1<<digitFor(len(borders))+1)
 	}
-	s := &sorter{spare: make([]border, len(borders))}
 	s.sort(borders)
 }
 
-func sortFew(borders []border) {
-	slices.SortFunc(borders, func(a, b border) int { return a.at.compare(b.at) })
+// digitFor returns by how many bits to spread n borders.
+func digitFor(n int) int { return min(maxDigit, bits.Len(uint(n))) }
+
+func insertionSort(borders []border) {
+	for i := 1; i < len(borders); i++ {
+		b := borders[i]
+		at := i
+		for ; at > 0; at-- {
+			if _, less := b.at.minus(borders[at-1].at); less == 0 {
+				break
+			}
+			borders[at] = borders[at-1]
+		}
+		borders[at] = b
+	}
 }
 
 func (s *sorter) sort(borders []border) {
 	if len(borders) <= fewBorders {
-		sortFew(borders)
+		insertionSort(borders)
 		return
 	}
 	least, greatest, sorted := borders[0].at, borders[0].at, true
@@ -105,7 +117,7 @@ func (s *sorter) sort(borders []border) {
 	if sorted {
 		return
 	}
-	d := digitOf(least, greatest, min(maxDigit, bits.Len(uint(len(borders)))))
+	d := digitOf(least, greatest, digitFor(len(borders)))
 	counts := s.counts[:d.of(greatest)+2]
 	clear(counts)
 	for _, b := range borders {

@@ -113,8 +113,8 @@ type grouping struct {
 }
 
 // newGrouping returns a grouping for at most so many intervals.
-func newGrouping(sets, intervals int, hash func(uint32) uint64) *grouping {
-	g := &grouping{members: members{sets: sets}, hash: hash}
+func newGrouping(sets, intervals int, hash func(uint32) uint64) grouping {
+	g := grouping{members: members{sets: sets}, hash: hash}
 	words := g.members.words()
 	slots := 1 << bits.Len(uint(intervals+intervals/2))
 	buffer := make([]uint32, words+2*sets+intervals+slots)
@@ -179,8 +179,7 @@ func (g *grouping) class() uint32 {
 	mask := uint64(len(g.table) - 1)
 	at := g.sum & mask
 	for ; g.table[at] != 0; at = (at + 1) & mask {
-		c := g.table[at] - 1
-		if g.sums[c] == g.sum && g.isClass(Class(c)) {
+		if c := g.table[at] - 1; g.is(c) {
 			return c
 		}
 	}
@@ -199,9 +198,12 @@ func (g *grouping) class() uint32 {
 	return c
 }
 
-// isClass reports whether the current sets are those that hold c.
-func (g *grouping) isClass(c Class) bool {
-	list, bitmap := g.members.list(c)
+// is reports whether the current sets are those that hold c.
+func (g *grouping) is(c uint32) bool {
+	if g.sums[c] != g.sum {
+		return false
+	}
+	list, bitmap := g.members.list(Class(c))
 	if bitmap {
 		return slices.Equal(list, g.bitmap)
 	}
