@@ -70,6 +70,7 @@ const maxDigit = 10
 // fewBorders is the number of borders up to which insertion is faster.
 const fewBorders = 16
 
+// sortBorders sorts borders by address.
 func sortBorders(borders []border) {
 	s := sorter{}
 	if len(borders) > fewBorders {
@@ -133,6 +134,7 @@ func (s *sorter) sort(borders []border) {
 		*at++
 	}
 	copy(borders, spare)
+	// The least and the greatest are in different buckets.
 	for len(borders) > 0 {
 		end := 1
 		for end < len(borders) && d.of(borders[end].at) == d.of(borders[0].at) {

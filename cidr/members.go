@@ -116,7 +116,7 @@ type grouping struct {
 func newGrouping(sets, intervals int, hash func(uint32) uint64) grouping {
 	g := grouping{members: members{sets: sets}, hash: hash}
 	words := g.members.words()
-	slots := 1 << bits.Len(uint(intervals+intervals/2))
+	slots := 1 << bits.Len(uint(intervals+intervals/2)) // a third are free, or more
 	buffer := make([]uint32, words+2*sets+intervals+slots)
 	next := func(n int) []uint32 {
 		part := buffer[:n:n]

@@ -414,7 +414,7 @@ func TestPartitionDoesNotAllocate(t *testing.T) {
 // TestNewPartitionAllocates: small partitions are made by the ten thousand.
 func TestNewPartitionAllocates(t *testing.T) {
 	sets := fewSets(t)
-	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { NewPartition(sets...) }), 13.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { NewPartition(sets...) }), 12.0)
 }
 
 // fewSets returns sets as the policies of a small cluster have them.
