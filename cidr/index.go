@@ -54,7 +54,7 @@ func (e *end6) before(k number) uint64 {
 type density struct{ most, average int }
 
 var (
-	density4 = density{most4, 4}
+	density4 = density{most4, 2}
 	density6 = density{most6, 1}
 )
 
