@@ -75,13 +75,15 @@ const keyOther = 3 << 16
 // row returns the row of a profile for the port with key k: a bit for each
 // peer class.
 func (g *Graph) row(profile, k int32) int32 {
-	lo, hi := profile+1, profile+1+g.steps[profile].from
-	for hi-lo > 1 { // steps[lo].from <= k, and k < steps[hi].from
-		if mid := int32(uint32(lo+hi) >> 1); g.steps[mid].from <= k {
+	// The step is one of n from lo on. Which half it is in cannot be predicted:
+	// this way to say it takes no branch.
+	lo, n := profile+1, g.steps[profile].from
+	for n > 1 {
+		half := int32(uint32(n) >> 1)
+		if mid := lo + half; g.steps[mid].from <= k {
 			lo = mid
-		} else {
-			hi = mid
 		}
+		n -= half
 	}
 	return g.steps[lo].row
 }
