@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"encoding/binary"
 	"iter"
 	"math/bits"
 	"slices"
@@ -281,14 +282,11 @@ func newSpans() spans {
 func (s *spans) of(list []span) int32 {
 	b := s.key[:0]
 	for _, sp := range list {
-		b = appendInt32(appendInt32(b, sp.first), sp.last)
+		b = binary.LittleEndian.AppendUint32(b, uint32(sp.first))
+		b = binary.LittleEndian.AppendUint32(b, uint32(sp.last))
 	}
 	s.key = b
 	return s.idOf(b, func() []span { return slices.Clone(list) })
-}
-
-func appendInt32(b []byte, n int32) []byte {
-	return append(b, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 }
 
 // A portGroup is peer classes that a profile gives the same ports.

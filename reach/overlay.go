@@ -174,15 +174,12 @@ type overlayBuilder struct {
 	co *compiler
 	o  *overlay
 
-	halves   []overlayHalf
+	halves   [][]rule         // what changed policies say of one direction
 	index    map[string]int32 // of the lists of peers that the compiler does not know; they count on from its own
 	rows     map[string]int32
 	profiles map[string]int32
 	key      []byte
 }
-
-// An overlayHalf is what a changed policy says of one direction.
-type overlayHalf struct{ rules []rule }
 
 // A change is a policy that has changed.
 type change struct {
@@ -224,7 +221,7 @@ func (b *overlayBuilder) build() bool {
 				}
 				b.co.countBlocks(rules, func(block int32) { uses[block]++ })
 				ch.halves[d] = int32(len(b.halves))
-				b.halves = append(b.halves, overlayHalf{rules})
+				b.halves = append(b.halves, rules)
 			}
 		}
 		perNamespace[name.Namespace] = append(perNamespace[name.Namespace], ch)
@@ -493,7 +490,7 @@ func (b *overlayBuilder) profile(d policy.Direction, dialect int32, known, own [
 		grants = b.co.appendRules(grants, b.co.halves.values[h], d, dialect)
 	}
 	for _, h := range own {
-		grants = b.co.appendRules(grants, b.halves[h].rules, d, dialect)
+		grants = b.co.appendRules(grants, b.halves[h], d, dialect)
 	}
 	steps := sweep(b.co.appendBypass(grants), b.union)
 	p := ^int32(len(b.o.steps))
