@@ -218,10 +218,7 @@ func TestFastIsSlowInPieces(t *testing.T) {
 
 // Mutations of the corpus, which are mostly wrong.
 func TestFastIsSlowMutated(t *testing.T) {
-	rounds := 20
-	if testing.Short() {
-		rounds = 4
-	}
+	const rounds = 8 // the fuzzer does the rest
 	all := corpus(t)
 	for name, text := range all {
 		if len(text) > 20_000 {
