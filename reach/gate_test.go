@@ -117,9 +117,9 @@ func TestPanics(t *testing.T) {
 	assert.Panics(t, func() { g.MustLookup("shop/nobody") })
 }
 
-// The Graph keeps no reference to the objects: changing them later changes no
-// answer.
-func TestGraphKeepsNoReference(t *testing.T) {
+// Queries of a compiled Graph do not look at the objects, which it keeps for With:
+// changing them later changes no answer.
+func TestQueriesDoNotLookAtObjects(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p", Labels: map[string]string{"app": "p"}}}
 	np := readPolicy(t, `
 apiVersion: networking.k8s.io/v1
