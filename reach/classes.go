@@ -270,12 +270,13 @@ type span struct{ first, last int32 }
 // spans numbers distinct lists of spans. Number 0 is the empty list.
 type spans struct {
 	interner[[]span]
+	ids table
 	key []byte
 }
 
 func newSpans() spans {
 	var s spans
-	s.id("", func() []span { return nil })
+	s.id(&s.ids, nil, func() []span { return nil })
 	return s
 }
 
@@ -286,7 +287,7 @@ func (s *spans) of(list []span) int32 {
 		b = binary.LittleEndian.AppendUint32(b, uint32(sp.last))
 	}
 	s.key = b
-	return s.idOf(b, func() []span { return slices.Clone(list) })
+	return s.id(&s.ids, b, func() []span { return slices.Clone(list) })
 }
 
 // A portGroup is peer classes that a profile gives the same ports.

@@ -1,13 +1,12 @@
 package reach
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
@@ -47,7 +46,7 @@ func (p Profile) compile(c *policy.Cluster) (*Graph, error) {
 	if err := p.admit(m.Services); err != nil {
 		return nil, err
 	}
-	co := &compiler{cluster: c, profile: p, model: m}
+	co := newCompiler(c, p, m)
 	co.readPolicies()
 	co.sortLabels()
 	co.resolvePortNames()
@@ -72,6 +71,11 @@ type compiler struct {
 	profile Profile
 	model   *policy.Model
 
+	ids   table // of the interners
+	tmp   table // of the rest
+	lists arena[int32]
+	key   []byte // scratch
+
 	// readPolicies
 	nsOf         []int32 // namespace of each pod
 	podSelectors interner[selector.Selector]
@@ -86,7 +90,10 @@ type compiler struct {
 	namedEgress  bool                      // some egress rule names a port
 	policies     []compiledPolicy          // as in the model
 	blockUses    []int                     // how many rules of policies use each of blocks
-	key          []byte                    // scratch
+	ruleBytes    []byte                    // scratch of half
+	ruleSpans    []ruleSpan                // likewise
+	podsPeers    []podsPeer                // scratch of peerList
+	blockIDs     []int32                   // likewise
 
 	// sortLabels
 	allLabels *labels
@@ -107,14 +114,12 @@ type compiler struct {
 	addrClasses []cidr.Class // scratch
 
 	// makeEnds
-	nodeIndex map[string]int32
-	seats     []seat
-	seatID    map[seat]int32
-	ends      []end // class holds seats until mergeClasses
-	first     firstIDs
-	staffed   []staffed
-	ownNodes  []int32 // the ends whose node is not known, ascending
-	at        []ownedAddr
+	seats    []seat
+	ends     []end // class holds seats until mergeClasses
+	first    firstIDs
+	staffed  []staffed
+	ownNodes []int32 // the ends whose node is not known, ascending
+	at       []ownedAddr
 
 	// findMembers
 	members []memberSet // the seats of each of peerLists, then the classes; empty for anyone
@@ -131,16 +136,24 @@ type compiler struct {
 	selects  []bool              // whether each policy selects a pod
 
 	// makeProfiles
-	words     int32    // of a row
-	scratch   []uint64 // a row
-	rowBytes  []byte   // the same
-	steps     []step
-	bits      []uint64
-	seed      maphash.Seed
-	rows      map[uint64][]int32 // by the hash of their content
-	unions    map[string]int32   // by what they are the union of
-	profiles  map[string]int32   // by the rules that they come from
-	stepLists map[string]int32   // by content
+	words                 int32    // of a row
+	scratch               []uint64 // a row
+	rowBytes              []byte   // the same
+	sweeper               sweeper
+	grants                []grant // scratch
+	profileBytes, rowHash []byte  // likewise
+	steps                 []step
+	bits                  []uint64
+	sameHash              []int32 // for each row, by number, another one whose content has its hash, or -1
+}
+
+func newCompiler(c *policy.Cluster, p Profile, m *policy.Model) *compiler {
+	co := &compiler{cluster: c, profile: p, model: m}
+	co.podSelectors.kind, co.nsSelectors.kind = podSelectorKey, nsSelectorKey
+	co.singleBlocks.kind, co.blockLists.kind, co.blocks.kind = singleBlockKey, blockListKey, blockKey
+	co.peerLists.kind, co.halves.kind = peerListKey, halfKey
+	co.portNames.kind, co.dialects.kind, co.spots.kind = portNameKey, dialectKey, spotKey
+	return co
 }
 
 // unisolated is the profile of an end that no policy isolates.
@@ -204,29 +217,6 @@ const (
 	addrSeat
 )
 
-// An interner numbers distinct values in the order in which they first come.
-type interner[T any] struct {
-	ids    map[string]int32
-	values []T
-}
-
-func (in *interner[T]) id(key string, v func() T) int32 { return in.idOf([]byte(key), v) }
-
-// idOf returns the number of the value under key, which is v() if the key is
-// new.
-func (in *interner[T]) idOf(key []byte, v func() T) int32 {
-	if id, ok := in.ids[string(key)]; ok {
-		return id
-	}
-	if in.ids == nil {
-		in.ids = make(map[string]int32)
-	}
-	id := int32(len(in.values))
-	in.ids[string(key)] = id
-	in.values = append(in.values, v())
-	return id
-}
-
 func (co *compiler) readPolicies() {
 	co.nsOf = make([]int32, len(co.model.Pods))
 	for i := range co.model.Pods {
@@ -273,10 +263,12 @@ func (co *compiler) countBlocks(rules []rule, count func(block int32)) {
 
 // release lets go of what only the compiler itself needs. The rest is for With.
 func (co *compiler) release() {
-	co.cluster, co.labelMaps, co.seats, co.seatID, co.ends = nil, nil, nil, nil, nil
-	co.steps, co.bits, co.rows, co.unions, co.profiles, co.stepLists = nil, nil, nil, nil, nil, nil
+	co.cluster, co.labelMaps, co.seats, co.ends = nil, nil, nil, nil
+	co.steps, co.bits, co.tmp, co.sameHash = nil, nil, table{}, nil
+	co.profileBytes, co.rowHash = nil, nil
 	co.groups, co.selects, co.speakers, co.spots, co.holds = nil, nil, nil, interner[[]cidr.Class]{}, nil
-	co.key, co.scratch, co.rowBytes = nil, nil, nil
+	co.key, co.ruleBytes, co.ruleSpans, co.podsPeers, co.blockIDs = nil, nil, nil, nil, nil
+	co.scratch, co.rowBytes, co.sweeper, co.grants = nil, nil, sweeper{}, nil
 }
 
 var directions = [...]policy.Direction{policy.Egress, policy.Ingress}
@@ -291,65 +283,88 @@ func (co *compiler) namespace(name string) int32 {
 
 func (co *compiler) selectorID(in *interner[selector.Selector], s selector.Selector) int32 {
 	co.key, _ = s.AppendText(co.key[:0])
-	return in.idOf(co.key, func() selector.Selector { return s })
+	return in.id(&co.ids, co.key, func() selector.Selector { return s })
 }
+
+// A ruleSpan is where the key of a rule stands in the scratch of half.
+type ruleSpan struct{ begin, end, rule, peers int32 }
 
 // half returns the id of a list of rules. Neither order nor repetition of
 // rules matters.
 func (co *compiler) half(rules []policy.Rule, d policy.Direction) int32 {
-	keys := make([]string, len(rules))
-	byKey := make(map[string]rule, len(rules))
+	b, spans := co.ruleBytes[:0], co.ruleSpans[:0]
 	for i, r := range rules {
-		peers := co.peerList(r.Peers)
-		b := binary.AppendVarint(nil, int64(peers))
-		items := make([]policy.PortItem, len(r.Ports))
-		for j, it := range r.Ports {
+		span := ruleSpan{begin: int32(len(b)), rule: int32(i), peers: co.peerList(r.Peers)}
+		b = binary.AppendVarint(b, int64(span.peers))
+		for _, it := range r.Ports {
 			if co.profile.EndPortIgnored {
 				it.Last = it.First
 			}
-			items[j] = it
 			b = append(b, byte(it.Protocol))
 			b = binary.BigEndian.AppendUint16(b, it.First)
 			b = binary.BigEndian.AppendUint16(b, it.Last)
 			b = binary.AppendUvarint(b, uint64(len(it.Name)))
 			b = append(b, it.Name...)
 			if it.Name != "" {
-				co.portNames.id(nameKey(it), func() policy.PortItem { return it })
+				co.key = appendNameKey(co.key[:0], it)
+				co.portNames.id(&co.ids, co.key, func() policy.PortItem { return it })
 				co.namedEgress = co.namedEgress || d == policy.Egress
 			}
 		}
-		keys[i] = string(b)
-		byKey[keys[i]] = rule{peers, items}
+		span.end = int32(len(b))
+		spans = append(spans, span)
 	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	var whole strings.Builder
-	for _, k := range keys {
-		whole.Write(binary.AppendUvarint(nil, uint64(len(k))))
-		whole.WriteString(k)
+	co.ruleBytes, co.ruleSpans = b, spans
+	slices.SortFunc(spans, func(x, y ruleSpan) int { return bytes.Compare(b[x.begin:x.end], b[y.begin:y.end]) })
+	spans = slices.CompactFunc(spans, func(x, y ruleSpan) bool { return bytes.Equal(b[x.begin:x.end], b[y.begin:y.end]) })
+	whole := co.key[:0]
+	for _, s := range spans {
+		whole = binary.AppendUvarint(whole, uint64(s.end-s.begin))
+		whole = append(whole, b[s.begin:s.end]...)
 	}
-	return co.halves.id(whole.String(), func() []rule {
-		out := make([]rule, len(keys))
-		for i, k := range keys {
-			out[i] = byKey[k]
+	co.key = whole
+	return co.halves.id(&co.ids, whole, func() []rule {
+		out := make([]rule, len(spans))
+		for i, s := range spans {
+			out[i] = rule{s.peers, co.portItems(rules[s.rule].Ports)}
 		}
 		return out
 	})
 }
 
-func nameKey(it policy.PortItem) string { return string([]byte{byte(it.Protocol)}) + it.Name }
+// portItems returns the items of a rule as the profile takes them.
+func (co *compiler) portItems(items []policy.PortItem) []policy.PortItem {
+	if co.profile.EndPortIgnored {
+		items = slices.Clone(items)
+		for i := range items {
+			items[i].Last = items[i].First
+		}
+	}
+	return items
+}
+
+// appendNameKey appends the key of the port name of an item.
+func appendNameKey(b []byte, it policy.PortItem) []byte {
+	return append(append(b, byte(it.Protocol)), it.Name...)
+}
+
+// portName returns the number of the port name of an item, if some rule has it.
+func (co *compiler) portName(it policy.PortItem) (id int32, ok bool) {
+	var key [64]byte
+	return co.ids.get(portNameKey, appendNameKey(key[:0], it))
+}
 
 // peerList returns the id of a list of peers.
 func (co *compiler) peerList(list []policy.Peer) int32 {
-	pl := peerList{blocks: -1}
-	var blocks []int32
+	pl := peerList{blocks: -1, pods: co.podsPeers[:0]}
+	blocks := co.blockIDs[:0]
 	for _, p := range list {
 		switch p := p.(type) {
 		case policy.Anyone:
 			pl.anyone = true
 		case policy.Block:
 			co.key, _ = p.Addrs.AppendBinary(co.key[:0])
-			blocks = append(blocks, co.singleBlocks.idOf(co.key, func() cidr.Set { return p.Addrs }))
+			blocks = append(blocks, co.singleBlocks.id(&co.ids, co.key, func() cidr.Set { return p.Addrs }))
 		case policy.Pods:
 			pp := podsPeer{ns: -1, namespaces: -1, pods: co.selectorID(&co.podSelectors, p.Pods)}
 			if p.Namespace != "" {
@@ -360,12 +375,16 @@ func (co *compiler) peerList(list []policy.Peer) int32 {
 			pl.pods = append(pl.pods, pp)
 		}
 	}
+	co.podsPeers, co.blockIDs = pl.pods, blocks
 	if len(blocks) > 0 {
 		pl.blocks = co.blockList(blocks)
 	}
 	pl.sort()
 	co.key = pl.appendTo(co.key[:0])
-	return co.peerLists.idOf(co.key, func() peerList { return pl })
+	return co.peerLists.id(&co.ids, co.key, func() peerList {
+		pl.pods = slices.Clone(pl.pods)
+		return pl
+	})
 }
 
 // sort brings the peers into the order of their ids, each once.
@@ -403,7 +422,7 @@ func blocksKey(b []byte, blocks []int32) (_ []byte, sorted []int32) {
 // knownBlocks returns the id of the union of single blocks, if there is one.
 func (co *compiler) knownBlocks(blocks []int32) (id int32, ok bool) {
 	key, _ := blocksKey(nil, blocks)
-	if list, ok := co.blockLists.ids[string(key)]; ok {
+	if list, ok := co.ids.get(blockListKey, key); ok {
 		return co.blockLists.values[list], true
 	}
 	return 0, false
@@ -414,14 +433,14 @@ func (co *compiler) knownBlocks(blocks []int32) (id int32, ok bool) {
 func (co *compiler) blockList(blocks []int32) int32 {
 	b, blocks := blocksKey(co.key[:0], blocks)
 	co.key = b
-	list := co.blockLists.idOf(b, func() int32 {
+	list := co.blockLists.id(&co.ids, b, func() int32 {
 		sets := make([]cidr.Set, len(blocks))
 		for i, id := range blocks {
 			sets[i] = co.singleBlocks.values[id]
 		}
 		union := unionOf(sets)
 		key, _ := union.AppendBinary(nil)
-		return co.blocks.idOf(key, func() cidr.Set { return union })
+		return co.blocks.id(&co.ids, key, func() cidr.Set { return union })
 	})
 	return co.blockLists.values[list]
 }
@@ -445,7 +464,7 @@ func unionOf(sets []cidr.Set) cidr.Set {
 }
 
 func (co *compiler) sortLabels() {
-	co.allLabels, co.labelMaps = newLabels(co.model.Pods)
+	co.readLabels()
 	co.labels = selector.NewPartition(co.podSelectors.values, co.labelMaps)
 	sets := make([]map[string]string, len(co.model.Namespaces))
 	for i := range co.model.Namespaces {
@@ -492,25 +511,26 @@ func (co *compiler) knowsKeys(p *policy.Policy) bool {
 
 // resolvePortNames finds what each pod means by the port names that rules use.
 func (co *compiler) resolvePortNames() {
-	co.dialects.id("", func() []portMeaning { return nil })
+	co.dialects.id(&co.ids, nil, func() []portMeaning { return nil })
 	co.dialect = make([]int32, len(co.model.Pods))
 	if len(co.portNames.values) == 0 {
 		return
 	}
 	var names []int32
+	var numbers []uint16
 	var meanings []portMeaning
 	for i := range co.model.Pods {
 		names = names[:0]
 		for _, p := range co.model.Pods[i].Ports {
-			co.key = append(append(co.key[:0], byte(p.Port.Protocol)), p.Name...)
-			if name, ok := co.portNames.ids[string(co.key)]; ok {
+			if name, ok := co.portName(policy.PortItem{Protocol: p.Port.Protocol, Name: p.Name}); ok {
 				names = append(names, name)
 			}
 		}
 		slices.Sort(names)
 		meanings = meanings[:0]
 		for _, name := range slices.Compact(names) {
-			for _, number := range co.profile.resolve(&co.model.Pods[i], co.portNames.values[name]) {
+			numbers = co.profile.resolve(numbers[:0], &co.model.Pods[i], co.portNames.values[name])
+			for _, number := range numbers {
 				meanings = append(meanings, portMeaning{name, number})
 			}
 		}
@@ -523,7 +543,7 @@ func (co *compiler) resolvePortNames() {
 			b = binary.BigEndian.AppendUint16(b, m.number)
 		}
 		co.key = b
-		co.dialect[i] = co.dialects.idOf(b, func() []portMeaning { return slices.Clone(meanings) })
+		co.dialect[i] = co.dialects.id(&co.ids, b, func() []portMeaning { return slices.Clone(meanings) })
 	}
 }
 
@@ -562,7 +582,7 @@ func (co *compiler) spot(classes []cidr.Class) int32 {
 		b = binary.AppendUvarint(b, uint64(c))
 	}
 	co.key = b
-	return co.spots.id(string(b), func() []cidr.Class {
+	return co.spots.id(&co.ids, b, func() []cidr.Class {
 		id, classes := int32(len(co.spots.values)), slices.Clone(classes)
 		for _, c := range classes {
 			for i := range co.addrs.Sets(c) {
@@ -585,17 +605,17 @@ func (p Profile) isNode(pod *policy.Pod) bool { return pod.HostNetwork && !p.Hos
 
 func (co *compiler) makeEnds() {
 	pods, nodes := co.model.Pods, co.model.Nodes
-	co.seatID = make(map[seat]int32)
-	co.nodeIndex = make(map[string]int32, len(nodes))
 	for i := range nodes {
-		co.nodeIndex[nodes[i].Name] = int32(i)
+		co.key = append(co.key[:0], nodes[i].Name...)
+		co.tmp.add(nodeKey, co.key, int32(i))
 	}
 	// Hosts: the nodes, then one for each pod and replica whose node is not
 	// known, then one for each endpoint outside.
 	unknown := int32(len(nodes))
 	co.ends = make([]end, 0, co.countEnds())
 	hostOf := func(p *policy.Pod) int32 {
-		if h, ok := co.nodeIndex[p.Node]; ok {
+		co.key = append(co.key[:0], p.Node...)
+		if h, ok := co.tmp.get(nodeKey, co.key); ok {
 			return h
 		}
 		unknown++
@@ -684,22 +704,23 @@ func (co *compiler) countEnds() int {
 // findStaffed finds the workloads with pods of their own. A pod that is just
 // starting, and has no address, does not speak for those that have one.
 func (co *compiler) findStaffed() {
-	type key struct {
-		kind string
-		name types.NamespacedName
-	}
-	ids := make(map[key]int)
+	last, id := policy.Owner{}, int32(-1) // of the pod before: the pods of a workload mostly follow one another
+	namespace := ""
 	for i := range co.model.Pods {
 		p := &co.model.Pods[i]
 		if p.Owner.Kind == "" || p.Terminated {
 			continue
 		}
-		k := key{p.Owner.Kind, types.NamespacedName{Namespace: p.Name.Namespace, Name: p.Owner.Name}}
-		id, ok := ids[k]
-		if !ok {
-			id = len(co.staffed)
-			ids[k] = id
-			co.staffed = append(co.staffed, staffed{kind: k.kind, name: k.name})
+		if p.Owner != last || p.Name.Namespace != namespace {
+			last, namespace = p.Owner, p.Name.Namespace
+			b := append(append(co.key[:0], namespace...), 0)
+			b = append(append(b, last.Kind...), 0)
+			co.key = append(b, last.Name...)
+			var isNew bool
+			if id, isNew = co.tmp.add(ownerKey, co.key, int32(len(co.staffed))); isNew {
+				name := types.NamespacedName{Namespace: namespace, Name: last.Name}
+				co.staffed = append(co.staffed, staffed{kind: last.Kind, name: name})
+			}
 		}
 		s := &co.staffed[id]
 		switch starting := len(p.Addrs) == 0; {
@@ -803,29 +824,35 @@ func familyOf(a netip.Addr) Family {
 }
 
 func (co *compiler) seat(s seat) int32 {
-	id, ok := co.seatID[s]
-	if !ok {
-		id = int32(len(co.seats))
-		co.seatID[s] = id
+	b := append(co.key[:0], byte(s.kind))
+	co.key = appendInts(b, s.ns, s.label, s.dialect, s.spot)
+	id, isNew := co.tmp.add(seatKey, co.key, int32(len(co.seats)))
+	if isNew {
 		co.seats = append(co.seats, s)
 	}
 	return id
 }
 
+func appendInts(b []byte, ints ...int32) []byte {
+	for _, n := range ints {
+		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	}
+	return b
+}
+
 // findMembers finds the seats that each list of peers picks.
 func (co *compiler) findMembers() {
-	inNamespace := make([][]int32, len(co.model.Namespaces))
-	withLabels := make([][]int32, co.labels.Len())
-	onSpot := make([][]int32, len(co.spots.values))
-	for id, s := range co.seats {
-		if s.kind == podSeat {
-			inNamespace[s.ns] = append(inNamespace[s.ns], int32(id))
-			withLabels[s.label] = append(withLabels[s.label], int32(id))
-		}
-		if s.spot >= 0 {
-			onSpot[s.spot] = append(onSpot[s.spot], int32(id))
+	byPod := func(of func(seat) int32) func(int) int32 {
+		return func(i int) int32 {
+			if co.seats[i].kind != podSeat {
+				return -1
+			}
+			return of(co.seats[i])
 		}
 	}
+	inNamespace := newBuckets(len(co.model.Namespaces), len(co.seats), byPod(func(s seat) int32 { return s.ns }))
+	withLabels := newBuckets(co.labels.Len(), len(co.seats), byPod(func(s seat) int32 { return s.label }))
+	onSpot := newBuckets(len(co.spots.values), len(co.seats), func(i int) int32 { return co.seats[i].spot })
 	namespaces := make([][]int32, len(co.nsSelectors.values))
 	for i := range namespaces {
 		for ns := range co.model.Namespaces {
@@ -850,16 +877,16 @@ func (co *compiler) findMembers() {
 			// Go the shorter way: through the namespaces or through the labels.
 			byNamespace, byLabel := 0, 0
 			for _, ns := range from {
-				byNamespace += len(inNamespace[ns])
+				byNamespace += len(inNamespace.at(ns))
 			}
 			for c := range co.labels.Classes(int(p.pods)) {
-				if byLabel += 1 + len(withLabels[c]); byLabel > byNamespace {
+				if byLabel += 1 + len(withLabels.at(int32(c))); byLabel > byNamespace {
 					break
 				}
 			}
 			if byNamespace <= byLabel {
 				for _, ns := range from {
-					for _, s := range inNamespace[ns] {
+					for _, s := range inNamespace.at(ns) {
 						if co.labels.In(selector.Class(co.seats[s].label), int(p.pods)) {
 							list = append(list, s)
 						}
@@ -868,7 +895,7 @@ func (co *compiler) findMembers() {
 				continue
 			}
 			for c := range co.labels.Classes(int(p.pods)) {
-				for _, s := range withLabels[c] {
+				for _, s := range withLabels.at(int32(c)) {
 					if _, ok := slices.BinarySearch(from, co.seats[s].ns); ok {
 						list = append(list, s)
 					}
@@ -877,10 +904,10 @@ func (co *compiler) findMembers() {
 		}
 		if pl.blocks >= 0 {
 			for _, spot := range co.holds[pl.blocks] {
-				list = append(list, onSpot[spot]...)
+				list = append(list, onSpot.at(spot)...)
 			}
 		}
-		co.members[i] = newMemberSet(list, len(co.seats))
+		co.members[i] = co.newMembers(list, len(co.seats))
 	}
 }
 
@@ -943,7 +970,7 @@ func (co *compiler) mergeClasses() {
 		for s := range set.all() {
 			list = append(list, class[s])
 		}
-		co.members[i] = newMemberSet(list, len(size))
+		co.members[i] = co.newMembers(list, len(size))
 	}
 	co.receivers = make(map[portMeaning][]int32)
 	if co.namedEgress {
@@ -980,8 +1007,6 @@ func (g *group) add(d policy.Direction, half int32) {
 
 // selectPods finds which policies select which pods.
 func (co *compiler) selectPods() {
-	type groupKey struct{ ns, label, dialect int32 }
-	ids := make(map[groupKey]int32)
 	co.groupOf = make([]int32, len(co.model.Pods))
 	for i := range co.model.Pods {
 		p := &co.model.Pods[i]
@@ -989,12 +1014,11 @@ func (co *compiler) selectPods() {
 			co.groupOf[i] = -1
 			continue
 		}
-		k := groupKey{co.nsOf[i], co.labelClass(i), co.dialect[i]}
-		id, ok := ids[k]
-		if !ok {
-			id = int32(len(co.groups))
-			ids[k] = id
-			co.groups = append(co.groups, group{ns: k.ns, label: k.label, dialect: k.dialect})
+		g := group{ns: co.nsOf[i], label: co.labelClass(i), dialect: co.dialect[i]}
+		co.key = appendInts(co.key[:0], g.ns, g.label, g.dialect)
+		id, isNew := co.tmp.add(groupKey, co.key, int32(len(co.groups)))
+		if isNew {
+			co.groups = append(co.groups, g)
 		}
 		co.groupOf[i] = id
 	}
@@ -1007,13 +1031,16 @@ func (co *compiler) selectPods() {
 			}
 		}
 	}
-	inNamespace := make([][]int32, len(co.model.Namespaces))
-	type place struct{ ns, label int32 }
-	at := make(map[place][]int32)
-	for id, g := range co.groups {
-		inNamespace[g.ns] = append(inNamespace[g.ns], int32(id))
-		at[place{g.ns, g.label}] = append(at[place{g.ns, g.label}], int32(id))
-	}
+	inNamespace := newBuckets(len(co.model.Namespaces), len(co.groups), func(i int) int32 { return co.groups[i].ns })
+	places := int32(0)
+	at := newBuckets(len(co.groups), len(co.groups), func(i int) int32 {
+		co.key = appendInts(co.key[:0], co.groups[i].ns, co.groups[i].label)
+		place, isNew := co.tmp.add(placeKey, co.key, places)
+		if isNew {
+			places++
+		}
+		return place
+	})
 
 	co.selects = make([]bool, len(co.policies))
 	for i, p := range co.policies {
@@ -1028,12 +1055,12 @@ func (co *compiler) selectPods() {
 		// Go the shorter way: through the namespace or through the labels.
 		byLabel := 0
 		for range co.labels.Classes(int(p.pods)) {
-			if byLabel++; byLabel > len(inNamespace[p.ns]) {
+			if byLabel++; byLabel > len(inNamespace.at(p.ns)) {
 				break
 			}
 		}
-		if len(inNamespace[p.ns]) <= byLabel {
-			for _, id := range inNamespace[p.ns] {
+		if len(inNamespace.at(p.ns)) <= byLabel {
+			for _, id := range inNamespace.at(p.ns) {
 				if co.labels.In(selector.Class(co.groups[id].label), int(p.pods)) {
 					add(id)
 				}
@@ -1041,8 +1068,11 @@ func (co *compiler) selectPods() {
 			continue
 		}
 		for c := range co.labels.Classes(int(p.pods)) {
-			for _, id := range at[place{p.ns, int32(c)}] {
-				add(id)
+			co.key = appendInts(co.key[:0], p.ns, int32(c))
+			if place, ok := co.tmp.get(placeKey, co.key); ok {
+				for _, id := range at.at(place) {
+					add(id)
+				}
 			}
 		}
 	}

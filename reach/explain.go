@@ -371,7 +371,7 @@ func missesName(q *question, it policy.PortItem) Why {
 	if !q.to.policed() {
 		return NameNotAPod
 	}
-	numbers := q.profile.resolve(q.to.pod, it)
+	numbers := q.profile.resolve(nil, q.to.pod, it)
 	switch {
 	case len(numbers) == 0:
 		return NameNotThere

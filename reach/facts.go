@@ -2,7 +2,6 @@ package reach
 
 import (
 	"cmp"
-	"encoding/binary"
 	"maps"
 	"net/netip"
 	"slices"
@@ -107,30 +106,32 @@ func (co *compiler) trimLabels() {
 	for i, pair := range l.pairs {
 		mentioned[i] = co.keys[pair[0]]
 	}
-	var trimmed interner[map[string]string]
+	var trimmed []map[string]string
 	of := make([]int32, len(l.sets)) // the copy for each set
 	for i, set := range l.sets {
 		key := co.key[:0]
 		for _, pair := range set {
 			if mentioned[pair] {
-				key = binary.LittleEndian.AppendUint32(key, uint32(pair))
+				key = appendInts(key, pair)
 			}
 		}
 		co.key = key
-		of[i] = trimmed.idOf(key, func() map[string]string {
+		id, isNew := co.tmp.add(trimmedKey, key, int32(len(trimmed)))
+		if isNew {
 			labels := make(map[string]string, len(key)/4)
 			for _, pair := range set {
 				if mentioned[pair] {
 					labels[l.pairs[pair][0]] = l.pairs[pair][1]
 				}
 			}
-			return labels
-		})
+			trimmed = append(trimmed, labels)
+		}
+		of[i] = id
 	}
 	for i := range co.model.Pods {
 		p := &co.model.Pods[i]
 		p.Generated = slices.DeleteFunc(p.Generated, func(key string) bool { return !co.keys[key] })
-		p.Labels = trimmed.values[of[l.of[i]]]
+		p.Labels = trimmed[of[l.of[i]]]
 	}
 	for i := range co.model.Namespaces {
 		co.model.Namespaces[i].Labels = maps.Clone(co.model.Namespaces[i].Labels)

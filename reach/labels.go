@@ -1,30 +1,25 @@
 package reach
 
 import (
-	"encoding/binary"
 	"slices"
 
-	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/selector"
 )
 
-// labels are all labels of the pods. Pods with equal labels share them.
+// labels are all labels of the pods. Pods that follow one another and have equal
+// labels share them.
 type labels struct {
 	pairs [][2]string
-	sets  [][]int32 // indices of pairs
+	sets  [][]int32 // indices of pairs, ascending
 	of    []int32   // the set of each pod
 }
 
-// newLabels returns the labels of pods, and each set as the map of the first pod
-// that has it.
-func newLabels(pods []policy.Pod) (*labels, []map[string]string) {
+// readLabels reads the labels of the pods, and each set as the map of the first
+// pod that has it.
+func (co *compiler) readLabels() {
+	pods := co.model.Pods
 	l := &labels{of: make([]int32, len(pods))}
-	var maps []map[string]string
-	const most = 1 << 12 // of large clusters, nobody knows
-	ids := make(map[string]int32, min(len(pods), most))
-	pairs := make(map[[2]string]int32, min(2*len(pods), most))
 	var set []int32
-	var key []byte
 	for i := range pods {
 		// The pods of one workload follow one another.
 		if i > 0 && sameLabels(pods[i].Labels, pods[i-1].Labels) {
@@ -33,30 +28,19 @@ func newLabels(pods []policy.Pod) (*labels, []map[string]string) {
 		}
 		set = set[:0]
 		for k, v := range pods[i].Labels {
-			pair := [2]string{k, v}
-			id, ok := pairs[pair]
-			if !ok {
-				id = int32(len(l.pairs))
-				pairs[pair] = id
-				l.pairs = append(l.pairs, pair)
+			co.key = append(append(append(co.key[:0], k...), 0), v...)
+			id, isNew := co.tmp.add(pairKey, co.key, int32(len(l.pairs)))
+			if isNew {
+				l.pairs = append(l.pairs, [2]string{k, v})
 			}
 			set = append(set, id)
 		}
 		slices.Sort(set)
-		key = key[:0]
-		for _, id := range set {
-			key = binary.LittleEndian.AppendUint32(key, uint32(id))
-		}
-		id, ok := ids[string(key)]
-		if !ok {
-			id = int32(len(l.sets))
-			ids[string(key)] = id
-			l.sets = append(l.sets, slices.Clone(set))
-			maps = append(maps, pods[i].Labels)
-		}
-		l.of[i] = id
+		l.of[i] = int32(len(l.sets))
+		l.sets = append(l.sets, co.lists.clone(set))
+		co.labelMaps = append(co.labelMaps, pods[i].Labels)
 	}
-	return l, maps
+	co.allLabels = l
 }
 
 func sameLabels(a, b map[string]string) bool {

@@ -23,6 +23,21 @@ func newMemberSet(list []int32, n int) memberSet {
 	if len(list) <= 2*words {
 		return memberSet{list: slices.Clone(list)}
 	}
+	return denseMembers(list, words)
+}
+
+// newMembers is newMemberSet with the memory of the compiler.
+func (co *compiler) newMembers(list []int32, n int) memberSet {
+	slices.Sort(list)
+	list = slices.Compact(list)
+	words := (n + 63) / 64
+	if len(list) <= 2*words {
+		return memberSet{list: co.lists.clone(list)}
+	}
+	return denseMembers(list, words)
+}
+
+func denseMembers(list []int32, words int) memberSet {
 	s := memberSet{bits: make([]uint64, words)}
 	setAll(s.bits, list)
 	return s

@@ -178,6 +178,7 @@ type overlayBuilder struct {
 	index    map[string]int32 // of the lists of peers that the compiler does not know; they count on from its own
 	rows     map[string]int32
 	profiles map[string]int32
+	sweeper  sweeper
 	key      []byte
 }
 
@@ -255,8 +256,7 @@ func (b *overlayBuilder) rules(list []policy.Rule, d policy.Direction) ([]rule, 
 				it.Last = it.First
 			}
 			if it.Name != "" {
-				_, known := b.co.portNames.ids[nameKey(it)]
-				if !known || d == policy.Egress && !b.co.namedEgress {
+				if _, known := b.co.portName(it); !known || d == policy.Egress && !b.co.namedEgress {
 					return nil, false
 				}
 			}
@@ -277,7 +277,7 @@ func (b *overlayBuilder) peerList(list []policy.Peer) (id int32, ok bool) {
 			pl.anyone = true
 		case policy.Block:
 			b.key, _ = p.Addrs.AppendBinary(b.key[:0])
-			block, found := co.singleBlocks.ids[string(b.key)]
+			block, found := co.ids.get(singleBlockKey, b.key)
 			if !found {
 				return 0, false
 			}
@@ -285,12 +285,14 @@ func (b *overlayBuilder) peerList(list []policy.Peer) (id int32, ok bool) {
 		case policy.Pods:
 			pp := podsPeer{ns: -1, namespaces: -1}
 			var found bool
-			pp.pods, found = co.podSelectors.ids[p.Pods.String()]
+			b.key, _ = p.Pods.AppendText(b.key[:0])
+			pp.pods, found = co.ids.get(podSelectorKey, b.key)
 			known = known && found
 			if p.Namespace != "" {
 				pp.ns = co.namespace(p.Namespace)
 			} else {
-				pp.namespaces, found = co.nsSelectors.ids[p.Namespaces.String()]
+				b.key, _ = p.Namespaces.AppendText(b.key[:0])
+				pp.namespaces, found = co.ids.get(nsSelectorKey, b.key)
 				known = known && found
 			}
 			pl.pods = append(pl.pods, pp)
@@ -304,7 +306,7 @@ func (b *overlayBuilder) peerList(list []policy.Peer) (id int32, ok bool) {
 	if known {
 		pl.sort()
 		b.key = pl.appendTo(b.key[:0])
-		if id, ok := co.peerLists.ids[string(b.key)]; ok {
+		if id, ok := co.ids.get(peerListKey, b.key); ok {
 			return id, true
 		}
 	}
@@ -492,7 +494,7 @@ func (b *overlayBuilder) profile(d policy.Direction, dialect int32, known, own [
 	for _, h := range own {
 		grants = b.co.appendRules(grants, b.halves[h], d, dialect)
 	}
-	steps := sweep(b.co.appendBypass(grants), b.union)
+	steps := slices.Clone(b.sweeper.sweep(b.co.appendBypass(grants), b.union))
 	p := ^int32(len(b.o.steps))
 	b.o.steps = append(b.o.steps, steps)
 	b.profiles[text] = p
@@ -501,7 +503,7 @@ func (b *overlayBuilder) profile(d policy.Direction, dialect int32, known, own [
 
 // union returns the row of the peers of the active grants.
 func (b *overlayBuilder) union(grants []grant, active []int) int32 {
-	b.key = unionKey(b.key[:0], grants, active)
+	b.key = appendUnion(b.key[:0], grants, active)
 	if row, ok := b.rows[string(b.key)]; ok {
 		return row
 	}

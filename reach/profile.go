@@ -95,15 +95,15 @@ const (
 	SNATAlways                       // always a node
 )
 
-// resolve returns the numbers that the port name of item means on pod.
-func (p Profile) resolve(pod *policy.Pod, item policy.PortItem) []uint16 {
-	var numbers []uint16
+// resolve returns the numbers that the port name of item means on pod, in the
+// memory of numbers, which holds none.
+func (p Profile) resolve(numbers []uint16, pod *policy.Pod, item policy.PortItem) []uint16 {
 	for _, cp := range pod.Ports {
 		if cp.Name != item.Name || cp.Port.Protocol != item.Protocol || !p.counts(cp.By) {
 			continue
 		}
 		if p.NamedPortFirst {
-			return []uint16{cp.Port.Number}
+			return append(numbers, cp.Port.Number)
 		}
 		if !slices.Contains(numbers, cp.Port.Number) {
 			numbers = append(numbers, cp.Port.Number)

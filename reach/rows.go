@@ -15,12 +15,7 @@ import (
 // makeProfiles lays out steps and rows, and gives every pod its profiles.
 func (co *compiler) makeProfiles() {
 	co.words = (co.classes + 63) / 64
-	co.seed = maphash.MakeSeed()
-	co.rows = make(map[uint64][]int32)
 	co.scratch = make([]uint64, co.words)
-	co.unions = make(map[string]int32)
-	co.profiles = make(map[string]int32)
-	co.stepLists = make(map[string]int32)
 	all := make([]uint64, co.words)
 	for i := range all {
 		all[i] = math.MaxUint64
@@ -63,17 +58,14 @@ func (co *compiler) makeProfiles() {
 func (co *compiler) addProfile(steps []step) int32 {
 	b := co.key[:0]
 	for _, s := range steps {
-		b = binary.LittleEndian.AppendUint32(b, uint32(s.from))
-		b = binary.LittleEndian.AppendUint32(b, uint32(s.row))
+		b = appendInts(b, s.from, s.row)
 	}
 	co.key = b
-	if p, ok := co.stepLists[string(b)]; ok {
-		return p
+	p, isNew := co.tmp.add(stepsKey, b, int32(len(co.steps)))
+	if isNew {
+		co.steps = append(co.steps, step{from: int32(len(steps))})
+		co.steps = append(co.steps, steps...)
 	}
-	p := int32(len(co.steps))
-	co.stepLists[string(b)] = p
-	co.steps = append(co.steps, step{from: int32(len(steps))})
-	co.steps = append(co.steps, steps...)
 	return p
 }
 
@@ -112,18 +104,17 @@ func (co *compiler) profileOf(g *group, d policy.Direction) int32 {
 		b = binary.AppendUvarint(b, uint64(h))
 	}
 	co.key = b
-	key := string(b)
-	if p, ok := co.profiles[key]; ok {
-		return p
+	p, ok := co.tmp.get(profileKey, b)
+	if !ok {
+		co.profileBytes = append(co.profileBytes[:0], b...)
+		grants := co.grants[:0]
+		for _, h := range halves {
+			grants = co.appendRules(grants, co.halves.values[h], d, g.dialect)
+		}
+		co.grants = co.appendBypass(grants)
+		p = co.addProfile(co.sweeper.sweep(co.grants, co.union))
+		co.tmp.add(profileKey, co.profileBytes, p)
 	}
-
-	var grants []grant
-	for _, h := range halves {
-		grants = co.appendRules(grants, co.halves.values[h], d, g.dialect)
-	}
-	grants = co.appendBypass(grants)
-	p := co.addProfile(sweep(grants, co.union))
-	co.profiles[key] = p
 	return p
 }
 
@@ -167,7 +158,7 @@ func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem
 		}
 		return append(grants, grant{first: first, last: last, peers: peers})
 	}
-	name := co.portNames.ids[nameKey(it)]
+	name, _ := co.portName(it)
 	if d == policy.Ingress {
 		for _, m := range co.dialects.values[dialect] {
 			if m.name == name {
@@ -184,25 +175,34 @@ func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem
 	return grants
 }
 
-// sweep returns the steps of a profile with the given grants. The union of the
-// peers of some of them is a row.
-func sweep(grants []grant, union func(grants []grant, active []int) int32) []step {
+// A sweeper is the scratch of sweep. The zero sweeper is ready for use.
+type sweeper struct {
+	events []event
+	steps  []step
+	active []int // indices of grants, ascending
+}
+
+// An event is that a grant begins, or is over.
+type event struct {
+	at    int32
+	grant int
+	open  bool
+}
+
+// sweep returns the steps of a profile with the given grants, until the next
+// sweep. The union of the peers of some of them is a row.
+func (sw *sweeper) sweep(grants []grant, union func(grants []grant, active []int) int32) []step {
 	// The same peers need a row only once, so that active is a set.
 	slices.SortFunc(grants, func(a, b grant) int {
 		return cmp.Or(a.compare(b), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
 	})
-	type event struct {
-		at    int32
-		grant int
-		open  bool
-	}
-	events := make([]event, 0, 2*len(grants))
+	events := sw.events[:0]
 	for i, g := range grants {
 		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
 	}
 	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	steps := append(make([]step, 0, len(events)+1), step{0, union(nil, nil)})
-	active := make([]int, 0, len(grants)) // indices of grants, ascending
+	steps := append(sw.steps[:0], step{0, union(nil, nil)})
+	active := sw.active[:0]
 	for i := 0; i < len(events); {
 		at := events[i].at
 		for ; i < len(events) && events[i].at == at; i++ {
@@ -225,11 +225,12 @@ func sweep(grants []grant, union func(grants []grant, active []int) int32) []ste
 			steps = append(steps, step{at, row})
 		}
 	}
+	sw.events, sw.steps, sw.active = events, steps, active
 	return steps
 }
 
-// unionKey appends a key of the peers of the active grants.
-func unionKey(b []byte, grants []grant, active []int) []byte {
+// appendUnion appends a key of the peers of the active grants.
+func appendUnion(b []byte, grants []grant, active []int) []byte {
 	for i, a := range active {
 		g := grants[a]
 		if i > 0 && grants[active[i-1]].compare(g) == 0 {
@@ -248,17 +249,16 @@ func unionKey(b []byte, grants []grant, active []int) []byte {
 
 // union returns the row of the peers of the active grants.
 func (co *compiler) union(grants []grant, active []int) int32 {
-	co.key = unionKey(co.key[:0], grants, active)
-	if row, ok := co.unions[string(co.key)]; ok {
-		return row
+	co.key = appendUnion(co.key[:0], grants, active)
+	row, ok := co.tmp.get(unionKey, co.key)
+	if !ok {
+		clear(co.scratch)
+		for _, a := range active {
+			co.addPeers(co.scratch, grants[a])
+		}
+		row = co.row(co.scratch)
+		co.tmp.add(unionKey, co.key, row)
 	}
-	key := string(co.key)
-	clear(co.scratch)
-	for _, a := range active {
-		co.addPeers(co.scratch, grants[a])
-	}
-	row := co.row(co.scratch)
-	co.unions[key] = row
 	return row
 }
 
@@ -289,14 +289,20 @@ func (co *compiler) row(content []uint64) int32 {
 		b = binary.LittleEndian.AppendUint64(b, w)
 	}
 	co.rowBytes = b
-	sum := maphash.Bytes(co.seed, b)
-	for _, row := range co.rows[sum] {
-		if slices.Equal(co.bits[row:row+co.words], content) {
-			return row
-		}
-	}
+	b = binary.LittleEndian.AppendUint64(co.rowHash[:0], maphash.Bytes(co.tmp.seed, b))
 	row := int32(len(co.bits))
+	last, isNew := co.tmp.add(rowKey, b, row)
+	if !isNew {
+		for r := last; r >= 0; r = co.sameHash[r/co.words] {
+			if slices.Equal(co.bits[r:r+co.words], content) {
+				return r
+			}
+		}
+		co.tmp.set(rowKey, b, row)
+	} else {
+		last = -1
+	}
 	co.bits = append(co.bits, content...)
-	co.rows[sum] = append(co.rows[sum], row)
+	co.sameHash = append(co.sameHash, last)
 	return row
 }

@@ -105,7 +105,7 @@ func (co *compiler) knownAddrs() (known [2]bool, unknown *policy.Pod) {
 // resolves reports whether some pod that a rule of the i'th policy could
 // concern declares the port that item names.
 func (co *compiler) resolves(i int, d policy.Direction, rule policy.Rule, item policy.PortItem) bool {
-	name := co.portNames.ids[nameKey(item)]
+	name, _ := co.portName(item)
 	if d == policy.Ingress {
 		p := co.policies[i]
 		return slices.ContainsFunc(co.speakers[speaker{p.ns, name}], func(id int32) bool {
