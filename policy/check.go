@@ -30,6 +30,11 @@ type report struct {
 	names  map[string]bool        // scratch of unique
 	places map[portName]portPlace // scratch of repeatedPortNames
 	key    []byte                 // scratch of block
+	specs  []ruleSpec             // scratch of policy
+
+	rules []Rule     // what is left of the memory for rules
+	peers []Peer     // likewise
+	items []PortItem // likewise
 
 	// blocks are those that there was nothing to say about, by their text. Many
 	// policies hold the same ones.
@@ -318,6 +323,9 @@ func (r *report) selector(at *fieldPath, ls *metav1.LabelSelector) selector.Sele
 
 // fieldErrors returns the errors of the package selector that err joins.
 func fieldErrors(err error) []*field.Error {
+	if err == nil {
+		return nil
+	}
 	var e *field.Error
 	switch j, ok := err.(interface{ Unwrap() []error }); {
 	case ok:
@@ -328,10 +336,8 @@ func fieldErrors(err error) []*field.Error {
 		return all
 	case errors.As(err, &e):
 		return []*field.Error{e}
-	case err != nil:
-		panic(fmt.Sprintf("policy: %T from a selector: %v", err, err))
 	}
-	return nil
+	panic(fmt.Sprintf("policy: %T from a selector: %v", err, err))
 }
 
 // prefix returns the block that s describes, and reports what is odd about it.

@@ -157,6 +157,9 @@ type modelBuilder struct {
 	strays  map[types.NamespacedName][]netip.Addr // of pods that name no node, the addresses of the node
 	missing []string                              // namespaces without object, sorted
 	model   Model
+
+	addrs []netip.Addr    // what is left of the memory for addresses of pods
+	ports []ContainerPort // likewise
 }
 
 // An object is an API object of a Cluster.
@@ -180,7 +183,8 @@ type objectKey struct {
 // the slices: those read from files first, in source order, then the others by
 // kind and name.
 func (c *Cluster) objects() []object {
-	var all []object
+	all := make([]object, 0, len(c.Namespaces)+len(c.Nodes)+len(c.Pods)+len(c.Policies)+len(c.Services)+
+		len(c.Deployments)+len(c.ReplicaSets)+len(c.EndpointSlices)) // and mostly few others
 	all = appendObjects(all, c, c.Namespaces)
 	all = appendObjects(all, c, c.Nodes)
 	all = appendObjects(all, c, c.Pods)
@@ -211,7 +215,6 @@ func appendObjects[T any, P interface {
 	metav1.Object
 }](all []object, c *Cluster, objs []P) []object {
 	n := len(all)
-	all = slices.Grow(all, len(objs))
 	prefixed := false
 	for _, obj := range objs {
 		if obj != nil {
@@ -387,7 +390,7 @@ func (b *modelBuilder) addPods() {
 		if b.model.Pods == nil {
 			b.model.Pods = make([]Pod, 0, len(b.cluster.Pods))
 		}
-		b.model.Pods = append(b.model.Pods, newPod(pod))
+		b.model.Pods = append(b.model.Pods, b.newPod(pod))
 		p := &b.model.Pods[len(b.model.Pods)-1]
 		p.Name = o.key.name
 		ips := appendHostIPs(scratch[:0], &pod.Status)
@@ -421,7 +424,7 @@ func (b *modelBuilder) addPods() {
 			continue
 		}
 		_, template := templateOf(o.Object)
-		p := fromSpec(&template.Spec)
+		p := b.fromSpec(&template.Spec)
 		p.Kind, p.Name, p.Labels, p.Ready = o.key.kind, o.key.name, template.Labels, true
 		for _, key := range addedLabels(p.Kind) {
 			if _, ok := p.Labels[key]; !ok {

@@ -1,6 +1,9 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // The functions of this file say at a glance what the validation of the API
 // server says with regular expressions.
@@ -15,27 +18,39 @@ func isDNSName(s string) bool {
 	if len(s) > 253 {
 		return false
 	}
-	begin := 0
-	for i := range len(s) {
-		if s[i] == '.' {
-			if !isDNSPart(s[begin:i]) {
-				return false
-			}
-			begin = i + 1
+	for {
+		part, rest, more := strings.Cut(s, ".")
+		if !isDNSPart(part) {
+			return false
 		}
+		if !more {
+			return true
+		}
+		s = rest
 	}
-	return isDNSPart(s[begin:])
 }
 
 // isDNSPart is isDNSLabel for any length.
 func isDNSPart(s string) bool {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	all := uint8(1) // no branch for each byte: which kind comes next cannot be predicted
 	for i := range len(s) {
-		if c := s[i]; !isLowerOrDigit(c) && (c != '-' || i == 0 || i == len(s)-1) {
-			return false
+		all &= inDNS[s[i]]
+	}
+	return all != 0
+}
+
+// inDNS is 1 for the bytes that can be inside a label of a DNS name.
+var inDNS = func() (in [256]uint8) {
+	for c := range in {
+		if isLowerOrDigit(byte(c)) || c == '-' {
+			in[c] = 1
 		}
 	}
-	return s != ""
-}
+	return in
+}()
 
 // isPortName reports whether s can be the name of a container port.
 func isPortName(s string) bool {

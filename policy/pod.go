@@ -80,14 +80,7 @@ func (p portPlace) in(spec *fieldPath) *fieldPath {
 // repeatedPortNames warns of a name that stands for several numbers of one
 // protocol: a policy then means all of them, a Service only the first.
 func (r *report) repeatedPortNames(at *fieldPath, spec *corev1.PodSpec) {
-	named := 0
-	for i := range spec.Containers {
-		named += len(spec.Containers[i].Ports)
-	}
-	for i := range spec.InitContainers {
-		named += len(spec.InitContainers[i].Ports)
-	}
-	if named < 2 {
+	if countPorts(spec) < 2 {
 		return
 	}
 	clear(r.places)
@@ -99,6 +92,18 @@ func (r *report) repeatedPortNames(at *fieldPath, spec *corev1.PodSpec) {
 			r.portNamesOf(at, portPlace{field: "initContainers", container: i}, c.Ports)
 		}
 	}
+}
+
+// countPorts returns how many ports the containers of a pod declare.
+func countPorts(spec *corev1.PodSpec) int {
+	n := 0
+	for i := range spec.Containers {
+		n += len(spec.Containers[i].Ports)
+	}
+	for i := range spec.InitContainers {
+		n += len(spec.InitContainers[i].Ports)
+	}
+	return n
 }
 
 func (r *report) portNamesOf(spec *fieldPath, place portPlace, ports []corev1.ContainerPort) {
@@ -257,12 +262,12 @@ func onePerFamily(addrs []netip.Addr) []netip.Addr {
 
 // newPod returns the normal form of a pod. Its owner is still to be found, and
 // its addresses if only its node knows them.
-func newPod(pod *corev1.Pod) Pod {
-	p := fromSpec(&pod.Spec)
+func (b *modelBuilder) newPod(pod *corev1.Pod) Pod {
+	p := b.fromSpec(&pod.Spec)
 	p.Kind = "Pod"
 	p.Labels = pod.Labels
 	if ips := podIPs(&pod.Status); len(ips) > 0 {
-		p.Addrs = make([]netip.Addr, 0, len(ips))
+		p.Addrs = carve(&b.addrs, len(ips))[:0]
 		for _, ip := range ips {
 			if a, ok := parseAddr(ip.IP); ok {
 				p.Addrs = append(p.Addrs, a)
@@ -291,19 +296,13 @@ func isReady(status *corev1.PodStatus) bool {
 }
 
 // fromSpec returns what the spec of a pod or of a template says.
-func fromSpec(spec *corev1.PodSpec) Pod {
+func (b *modelBuilder) fromSpec(spec *corev1.PodSpec) Pod {
 	p := Pod{Node: spec.NodeName, HostNetwork: spec.HostNetwork}
-	n := 0
-	for i := range spec.Containers {
-		n += len(spec.Containers[i].Ports)
-	}
-	for i := range spec.InitContainers {
-		n += len(spec.InitContainers[i].Ports)
-	}
+	n := countPorts(spec)
 	if n == 0 {
 		return p
 	}
-	p.Ports = make([]ContainerPort, 0, n)
+	p.Ports = carve(&b.ports, n)[:0]
 	for i := range spec.Containers {
 		p.addPorts(&spec.Containers[i], Container)
 	}

@@ -199,21 +199,22 @@ func (r *report) policy(np *networkingv1.NetworkPolicy, strictCIDR bool) *Policy
 	at := pathTo("spec")
 	p.Pods = r.selector(at.field("podSelector"), &np.Spec.PodSelector)
 
-	ingress := make([]ruleSpec, len(np.Spec.Ingress))
-	for i, rule := range np.Spec.Ingress {
-		ingress[i] = ruleSpec{rule.From, rule.Ports}
+	specs := r.specs[:0]
+	for i := range np.Spec.Ingress {
+		specs = append(specs, ruleSpec{np.Spec.Ingress[i].From, np.Spec.Ingress[i].Ports})
 	}
-	egress := make([]ruleSpec, len(np.Spec.Egress))
-	for i, rule := range np.Spec.Egress {
-		egress[i] = ruleSpec{rule.To, rule.Ports}
+	for i := range np.Spec.Egress {
+		specs = append(specs, ruleSpec{np.Spec.Egress[i].To, np.Spec.Egress[i].Ports})
 	}
+	r.specs = specs
+	ingress, egress := specs[:len(np.Spec.Ingress)], specs[len(np.Spec.Ingress):]
 	policyTypes := np.Spec.PolicyTypes
 	if len(policyTypes) == 0 {
 		// An absent list means Ingress, whatever rules there are, and Egress
 		// only if it has rules.
-		policyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+		policyTypes = defaultTypes[:1]
 		if len(egress) > 0 {
-			policyTypes = append(policyTypes, networkingv1.PolicyTypeEgress)
+			policyTypes = defaultTypes[:]
 		}
 	}
 	for _, d := range []Direction{Ingress, Egress} {
@@ -236,6 +237,8 @@ func (r *report) policy(np *networkingv1.NetworkPolicy, strictCIDR bool) *Policy
 	return p
 }
 
+var defaultTypes = [...]networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+
 // A ruleSpec is a rule of either direction.
 type ruleSpec struct {
 	peers []networkingv1.NetworkPolicyPeer
@@ -256,29 +259,40 @@ func (r ruleParser) half(p *Policy, d Direction, rules []ruleSpec) {
 	if !h.Isolates && len(rules) > 0 {
 		r.warn(at, "unlisted-direction", "these rules have no effect: policyTypes does not list %s", d.policyType())
 	}
+	parsed := carve(&r.rules, len(rules))
 	for i, spec := range rules {
-		rule := r.rule(at.element(i), d, spec)
-		if h.Isolates {
-			h.Rules = append(h.Rules, rule)
-		}
+		parsed[i] = r.rule(at.element(i), d, spec)
+	}
+	if h.Isolates && len(rules) > 0 {
+		h.Rules = parsed
 	}
 }
 
 func (r ruleParser) rule(at *fieldPath, d Direction, spec ruleSpec) Rule {
-	var rule Rule
+	// What a rule leaves out is one item that says so.
+	rule := Rule{
+		Peers: carve(&r.peers, max(1, len(spec.peers))),
+		Ports: carve(&r.items, max(1, len(spec.ports))),
+	}
 	for i := range spec.ports {
-		rule.Ports = append(rule.Ports, r.portItem(at.field("ports").element(i), &spec.ports[i]))
+		rule.Ports[i] = r.portItem(at.field("ports").element(i), &spec.ports[i])
 	}
+	rule.Peers[0] = Anyone{}
 	for i := range spec.peers {
-		rule.Peers = append(rule.Peers, r.peer(at.field(d.peersField()).element(i), &spec.peers[i]))
-	}
-	if len(rule.Ports) == 0 {
-		rule.Ports = []PortItem{{}}
-	}
-	if len(rule.Peers) == 0 {
-		rule.Peers = []Peer{Anyone{}}
+		rule.Peers[i] = r.peer(at.field(d.peersField()).element(i), &spec.peers[i])
 	}
 	return rule
+}
+
+// carve returns a new slice of length n. It takes it from free, and makes that
+// anew when it is used up: many short slices in few allocations.
+func carve[T any](free *[]T, n int) []T {
+	if n > len(*free) {
+		*free = make([]T, max(n, 16, min(2*cap(*free), 1<<10)))
+	}
+	s := (*free)[:n:n]
+	*free = (*free)[n:]
+	return s
 }
 
 func (r ruleParser) portItem(at *fieldPath, port *networkingv1.NetworkPolicyPort) PortItem {

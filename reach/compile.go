@@ -612,7 +612,8 @@ func (co *compiler) makeEnds() {
 	// Hosts: the nodes, then one for each pod and replica whose node is not
 	// known, then one for each endpoint outside.
 	unknown := int32(len(nodes))
-	co.ends = make([]end, 0, co.countEnds())
+	n, at := co.countEnds()
+	co.ends, co.at = make([]end, 0, n), make([]ownedAddr, 0, at)
 	hostOf := func(p *policy.Pod) int32 {
 		co.key = append(co.key[:0], p.Node...)
 		if h, ok := co.tmp.get(nodeKey, co.key); ok {
@@ -681,24 +682,30 @@ func (co *compiler) makeEnds() {
 	}
 }
 
-// countEnds returns about how many ends there will be.
-func (co *compiler) countEnds() int {
-	n := len(co.model.Pods) + len(co.model.Nodes) + 2*co.addrs.Len() + 2
+// countEnds returns about how many ends there will be, and how many of them are
+// one of several addresses.
+func (co *compiler) countEnds() (n, at int) {
+	n = len(co.model.Pods) + len(co.model.Nodes) + 2*co.addrs.Len() + 2
 	last := policy.Owner{}
+	for i := range co.model.Nodes {
+		if n := len(co.model.Nodes[i].Addrs); n > 1 {
+			at += n
+		}
+	}
 	for i := range co.model.Pods {
 		p := &co.model.Pods[i]
 		if len(p.Addrs) > 1 {
-			n += len(p.Addrs)
+			at += len(p.Addrs)
 		}
 		switch {
 		case p.Node == "":
 			n += 2 // a node that is not known, perhaps a replica
 		case p.Owner != last:
-			n += 2 // a workload and its replica
+			n += 4 // a workload and its replica, and the nodes of both
 		}
 		last = p.Owner
 	}
-	return n
+	return n + at, at
 }
 
 // findStaffed finds the workloads with pods of their own. A pod that is just
@@ -916,16 +923,14 @@ func (co *compiler) findMembers() {
 func (co *compiler) mergeClasses() {
 	class := make([]int32, len(co.seats))
 	var size []int32
-	byDialect := make(map[int32]int32)
+	ofDialect := make([]int32, len(co.dialects.values)) // 1 + the class
 	for i, s := range co.seats {
-		c, ok := byDialect[s.dialect]
-		if !ok {
-			c = int32(len(size))
-			byDialect[s.dialect] = c
+		if ofDialect[s.dialect] == 0 {
 			size = append(size, 0)
+			ofDialect[s.dialect] = int32(len(size))
 		}
-		class[i] = c
-		size[c]++
+		class[i] = ofDialect[s.dialect] - 1
+		size[class[i]]++
 	}
 
 	// Split every class that a list holds in part.
@@ -996,8 +1001,12 @@ func (co *compiler) mergeClasses() {
 
 // add adds a half. It drops repeated ones now and then: many policies may say
 // the same.
-func (g *group) add(d policy.Direction, half int32) {
-	list := append(g.halves[d], half)
+func (g *group) add(d policy.Direction, half int32, lists *arena[int32]) {
+	list := g.halves[d]
+	if list == nil {
+		list = lists.make(4)[:0]
+	}
+	list = append(list, half)
 	if n := len(list); n >= 64 && n&(n-1) == 0 {
 		slices.Sort(list)
 		list = slices.Compact(list)
@@ -1048,7 +1057,7 @@ func (co *compiler) selectPods() {
 			co.selects[i] = true
 			for _, d := range directions {
 				if p.halves[d] >= 0 {
-					co.groups[id].add(d, p.halves[d])
+					co.groups[id].add(d, p.halves[d], &co.lists)
 				}
 			}
 		}

@@ -9,16 +9,15 @@ import (
 // allocation for each key. The zero table is empty.
 type table struct {
 	seed    maphash.Seed
-	slots   []int32 // 1 + index in entries, by hash; a power of two of them, at most half of them taken
+	slots   []int32 // 1 + index in entries, by hash; a power of two of them, at most three quarters of them taken
 	entries []tableEntry
 	bytes   []byte // the keys, one after the other
 }
 
 type tableEntry struct {
-	hash  uint32
+	hash  uint32 // its lowest byte is the kind
 	end   uint32 // of the key in bytes
 	value int32
-	kind  keyKind
 }
 
 // A keyKind tells apart keys that mean different things.
@@ -52,16 +51,19 @@ const (
 
 // find returns the entry of a key and true, or the slot where it would go.
 func (t *table) find(kind keyKind, key []byte) (hash uint32, slot int, found bool) {
-	hash = uint32(maphash.Bytes(t.seed, key)) + uint32(kind)*0x9E3779B1
+	hash = uint32(maphash.Bytes(t.seed, key))<<8 | uint32(kind)
 	mask := len(t.slots) - 1
-	for slot = int(hash) & mask; t.slots[slot] != 0; slot = (slot + 1) & mask {
+	for slot = place(hash) & mask; t.slots[slot] != 0; slot = (slot + 1) & mask {
 		i := t.slots[slot] - 1
-		if e := &t.entries[i]; e.hash == hash && e.kind == kind && string(t.key(i)) == string(key) {
+		if t.entries[i].hash == hash && string(t.key(i)) == string(key) {
 			return hash, slot, true
 		}
 	}
 	return hash, slot, false
 }
+
+// place returns a number of whose lowest bits a slot is made.
+func place(hash uint32) int { return int(hash>>8 ^ hash<<8) }
 
 func (t *table) key(i int32) []byte {
 	begin := uint32(0)
@@ -86,7 +88,7 @@ func (t *table) get(kind keyKind, key []byte) (value int32, ok bool) {
 // add returns the value of a key, which becomes value if the key is new. It
 // keeps no reference to key.
 func (t *table) add(kind keyKind, key []byte, value int32) (_ int32, isNew bool) {
-	if 2*len(t.entries) >= len(t.slots) {
+	if 4*len(t.entries) >= 3*len(t.slots) {
 		t.grow()
 	}
 	hash, slot, found := t.find(kind, key)
@@ -94,7 +96,7 @@ func (t *table) add(kind keyKind, key []byte, value int32) (_ int32, isNew bool)
 		return t.entries[t.slots[slot]-1].value, false
 	}
 	t.bytes = append(t.bytes, key...)
-	t.entries = append(t.entries, tableEntry{hash, uint32(len(t.bytes)), value, kind})
+	t.entries = append(t.entries, tableEntry{hash, uint32(len(t.bytes)), value})
 	t.slots[slot] = int32(len(t.entries))
 	return value, true
 }
@@ -108,15 +110,15 @@ func (t *table) set(kind keyKind, key []byte, value int32) {
 }
 
 func (t *table) grow() {
-	n := 4 * len(t.slots)
+	n := 2 * len(t.slots)
 	if n == 0 {
-		t.seed, n = maphash.MakeSeed(), 256
+		t.seed, n = maphash.MakeSeed(), 64
 		t.bytes = make([]byte, 0, 8*n)
 	}
-	t.entries = slices.Grow(t.entries, n/2-len(t.entries))
+	t.entries = slices.Grow(t.entries, 3*n/4-len(t.entries))
 	t.slots = make([]int32, n)
 	for i := range t.entries {
-		slot := int(t.entries[i].hash) & (n - 1)
+		slot := place(t.entries[i].hash) & (n - 1)
 		for t.slots[slot] != 0 {
 			slot = (slot + 1) & (n - 1)
 		}

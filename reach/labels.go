@@ -18,7 +18,9 @@ type labels struct {
 // pod that has it.
 func (co *compiler) readLabels() {
 	pods := co.model.Pods
-	l := &labels{of: make([]int32, len(pods))}
+	some := min(len(pods), 64)
+	l := &labels{of: make([]int32, len(pods)), sets: make([][]int32, 0, some), pairs: make([][2]string, 0, 2*some)}
+	co.labelMaps = make([]map[string]string, 0, some)
 	var set []int32
 	for i := range pods {
 		// The pods of one workload follow one another.

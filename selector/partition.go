@@ -115,7 +115,7 @@ type index struct {
 	// A term is something that a selector can ask of one label: to be there, or
 	// to be there with a certain value. Only what some selector mentions has a
 	// number, so that no group depends on anything else.
-	keys map[string]keyTerms
+	keys map[string]*keyTerms
 
 	groups interner // keyed by terms
 	terms  []int32  // scratch space for the terms of one label set
@@ -126,8 +126,38 @@ type index struct {
 }
 
 type keyTerms struct {
-	term   int32            // that the label is there
-	values map[string]int32 // terms that it has a certain value
+	term   int32       // that the label is there
+	values []valueTerm // that it has a certain value, as long as they are few
+	more   map[string]int32
+}
+
+type valueTerm struct {
+	value string
+	term  int32
+}
+
+const few = 8 // values that are found faster one by one than in a map
+
+// value returns the term that the label has value v.
+func (k *keyTerms) value(v string) (term int32, mentioned bool) {
+	for i := range k.values {
+		if k.values[i].value == v {
+			return k.values[i].term, true
+		}
+	}
+	term, mentioned = k.more[v]
+	return term, mentioned
+}
+
+func (k *keyTerms) add(v string, term int32) {
+	switch {
+	case len(k.values) < few:
+		k.values = append(k.values, valueTerm{v, term})
+	case k.more == nil:
+		k.more = map[string]int32{v: term}
+	default:
+		k.more[v] = term
+	}
 }
 
 // A chain lists the groups that have a term. The links of all chains share one
@@ -145,7 +175,7 @@ type posting struct {
 
 // newIndex returns an empty index for the terms that selectors mention.
 func newIndex(selectors []Selector) *index {
-	x := &index{keys: map[string]keyTerms{}}
+	x := &index{keys: map[string]*keyTerms{}}
 	newTerm := func() int32 {
 		x.chains = append(x.chains, chain{})
 		return int32(len(x.chains) - 1)
@@ -154,12 +184,12 @@ func newIndex(selectors []Selector) *index {
 		for _, c := range s.constraints {
 			key, known := x.keys[c.key]
 			if !known {
-				key = keyTerms{newTerm(), map[string]int32{}}
+				key = &keyTerms{term: newTerm()}
 				x.keys[c.key] = key
 			}
 			for _, v := range c.values {
-				if _, known := key.values[v]; !known {
-					key.values[v] = newTerm()
+				if _, known := key.value(v); !known {
+					key.add(v, newTerm())
 				}
 			}
 		}
@@ -176,7 +206,7 @@ func (x *index) add(labels map[string]string) int32 {
 			continue
 		}
 		x.terms = append(x.terms, key.term)
-		if t, mentioned := key.values[v]; mentioned {
+		if t, mentioned := key.value(v); mentioned {
 			x.terms = append(x.terms, t)
 		}
 	}
@@ -224,7 +254,8 @@ func (x *index) evaluate(selectors []Selector) (rows matrix, inverted []bool) {
 			if len(c.values) > 0 {
 				clear(asked)
 				for _, v := range c.values {
-					x.unite(asked, key.values[v])
+					term, _ := key.value(v)
+					x.unite(asked, term)
 				}
 				row.keep(asked, !c.except)
 			}

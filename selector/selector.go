@@ -351,31 +351,45 @@ func ValidKey(s string) bool {
 // ValidValue reports whether s can be the value of a label: a name as in
 // [ValidKey], or empty.
 func ValidValue(s string) bool {
+	if s == "" {
+		return true
+	}
+	all := inner // no branch for each byte: which kind comes next cannot be predicted
 	for i := range len(s) {
-		switch c := s[i]; {
-		case isAlphanumeric(c):
-		case c == '-', c == '_', c == '.':
-			if i == 0 || i == len(s)-1 {
-				return false
-			}
-		default:
-			return false
+		all &= kinds[s[i]]
+	}
+	return all != 0 && kinds[s[0]]&kinds[s[len(s)-1]]&edge != 0 && len(s) <= 63
+}
+
+// The kinds of bytes in names. Letters and digits are of both.
+const (
+	inner uint8 = 1 << iota
+	edge
+)
+
+var kinds = func() (kinds [256]uint8) {
+	for c := range kinds {
+		switch {
+		case isAlphanumeric(byte(c)):
+			kinds[c] = inner | edge
+		case c == '-' || c == '_' || c == '.':
+			kinds[c] = inner
 		}
 	}
-	return len(s) <= 63
-}
+	return kinds
+}()
 
 // validPrefix reports whether s is a DNS name as RFC 1123 has it, in lower case.
 func validPrefix(s string) bool {
-	edge := true // s[i-1] does not belong to a label
+	start := true // s[i-1] does not belong to a label
 	for i := range len(s) {
 		switch c := s[i]; {
 		case isAlphanumeric(c) && (c < 'A' || c > 'Z'):
-			edge = false
-		case edge, i == len(s)-1, c != '-' && c != '.', c == '.' && s[i-1] == '-':
+			start = false
+		case start, i == len(s)-1, c != '-' && c != '.', c == '.' && s[i-1] == '-':
 			return false
 		default:
-			edge = c == '.'
+			start = c == '.'
 		}
 	}
 	return s != "" && len(s) <= 253
