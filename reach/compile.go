@@ -142,6 +142,7 @@ type compiler struct {
 	sweeper               sweeper
 	grants                []grant // scratch
 	profileBytes, rowHash []byte  // likewise
+	firstSteps            []int32 // of the profiles
 	steps                 []step
 	bits                  []uint64
 	sameHash              []int32 // for each row, by number, another one whose content has its hash, or -1
@@ -264,7 +265,7 @@ func (co *compiler) countBlocks(rules []rule, count func(block int32)) {
 // release lets go of what only the compiler itself needs. The rest is for With.
 func (co *compiler) release() {
 	co.cluster, co.labelMaps, co.seats, co.ends = nil, nil, nil, nil
-	co.steps, co.bits, co.tmp, co.sameHash = nil, nil, table{}, nil
+	co.firstSteps, co.steps, co.bits, co.tmp, co.sameHash = nil, nil, nil, table{}, nil
 	co.profileBytes, co.rowHash = nil, nil
 	co.groups, co.selects, co.speakers, co.spots, co.holds = nil, nil, nil, interner[[]cidr.Class]{}, nil
 	co.key, co.ruleBytes, co.ruleSpans, co.podsPeers, co.blockIDs = nil, nil, nil, nil, nil

@@ -76,7 +76,8 @@ func (co *compiler) graph() *Graph {
 	f.outside = sync.OnceValue(f.findOutside)
 	f.samples = sync.OnceValue(f.findSamples)
 	f.words = co.words
-	g := &Graph{ends: co.ends, steps: co.steps, bits: co.bits, facts: f}
+	g := &Graph{ends: co.ends, profiles: append(co.firstSteps, int32(len(co.steps))), steps: co.steps, bits: co.bits, facts: f}
+	g.findPorts()
 	f.relation = sync.OnceValue(g.findRelation)
 	f.services = g.findServices(m, co.labelMaps)
 	warnings := slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))

@@ -18,9 +18,14 @@ import (
 // Use the pointer that Compile returns, and do not copy what it points to: an
 // Endpoint belongs to that pointer. The methods of the zero Graph panic.
 type Graph struct {
-	ends  []end  // by Endpoint.id
-	steps []step // the profiles, one after the other; see row
-	bits  []uint64
+	ends     []end   // by Endpoint.id
+	profiles []int32 // where the steps of each begin, and where the last ones end
+	steps    []step
+	bits     []uint64
+
+	ports []uint8 // the classes of ports that some profile tells apart; see port
+	table []int32 // the row of each profile for each of them; nil if it would be too large
+	width int32   // the number of them
 
 	over *overlay // what With has changed; nil if Compile made the Graph
 
@@ -53,7 +58,7 @@ const (
 )
 
 // A step says that from port key on the peers of row are allowed, until the
-// next step. Before the steps of a profile stands their number, in from.
+// next step. The first step of a profile is from key 0 on.
 type step struct{ from, row int32 }
 
 // key orders all ports: those of TCP, UDP and SCTP, then all protocols that
@@ -74,18 +79,33 @@ const keyOther = 3 << 16
 
 // row returns the row of a profile for the port with key k: a bit for each
 // peer class.
-func (g *Graph) row(profile, k int32) int32 {
-	// The step is one of n from lo on. Which half it is in cannot be predicted:
-	// this way to say it takes no branch.
-	lo, n := profile+1, g.steps[profile].from
-	for n > 1 {
-		half := int32(uint32(n) >> 1)
-		if mid := lo + half; g.steps[mid].from <= k {
-			lo = mid
-		}
-		n -= half
+func (g *Graph) row(profile, k int32) int32 { return g.rowAt(profile, g.port(k)) }
+
+// port returns what rowAt takes for the port with key k: its class, if there is
+// a table. The classes are in pages of 256 ports. The number of the page is where
+// those of the first pages would be, which no port is on.
+func (g *Graph) port(k int32) int32 {
+	if g.table == nil {
+		return k
 	}
-	return g.steps[lo].row
+	return int32(g.ports[int32(g.ports[k>>8])<<8|k&255])
+}
+
+func (g *Graph) rowAt(profile, port int32) int32 {
+	if g.table == nil {
+		return g.stepAt(profile, port)
+	}
+	return g.table[profile*g.width+port]
+}
+
+// stepAt is row without the table.
+func (g *Graph) stepAt(profile, k int32) int32 {
+	steps := g.stepsOf(profile)
+	i, found := slices.BinarySearchFunc(steps, k, func(s step, k int32) int { return cmp.Compare(s.from, k) })
+	if !found {
+		i--
+	}
+	return steps[i].row
 }
 
 func (g *Graph) bit(row, class int32) bool {
@@ -133,9 +153,10 @@ func (g *Graph) Allows(f Flow) bool {
 	if from.host == to.host || (from.flags|to.flags)&isSplit != 0 || f.Family != AnyFamily || g.over != nil {
 		return g.allowsOver(f, k)
 	}
+	port := g.port(k)
 	return from.flags&to.flags&hasBoth != 0 &&
-		g.bit(g.row(from.egress, k), to.class[0]) &&
-		g.bit(g.row(to.ingress, k), from.class[0])
+		g.bit(g.rowAt(from.egress, port), to.class[0]) &&
+		g.bit(g.rowAt(to.ingress, port), from.class[0])
 }
 
 // allowsOver answers the flows that Allows has no shortcut for: those over a
@@ -230,7 +251,7 @@ func (g *Graph) stepsOf(p int32) []step {
 	if p < 0 {
 		return g.over.steps[^p]
 	}
-	return g.steps[p+1 : p+1+g.steps[p].from]
+	return g.steps[g.profiles[p]:g.profiles[p+1]]
 }
 
 // holdsIn is holds for a row of a profile.

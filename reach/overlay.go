@@ -142,7 +142,8 @@ func (g *Graph) withPolicies(c *policy.Cluster, edits []policy.Edit) *Graph {
 	f := *below.facts
 	f.cluster = c
 	f.policies = b.policies()
-	h := &Graph{ends: below.ends, steps: below.steps, bits: below.bits, over: b.o, facts: &f}
+	h := *below
+	h.over, h.facts = b.o, &f
 	fresh := sync.OnceValue(func() *Graph {
 		g, err := below.profile.compile(c)
 		if err != nil {
@@ -154,7 +155,7 @@ func (g *Graph) withPolicies(c *policy.Cluster, edits []policy.Edit) *Graph {
 	f.warnings = func() []policy.Warning { return fresh().warnings() }
 	f.nodeGroups = func() nodeGroups { return fresh().services.nodes }
 	f.relation = func() *relation { return fresh().relation() }
-	return h
+	return &h
 }
 
 // hasNamespace reports whether there is a Namespace of that name. Without one, a

@@ -61,12 +61,89 @@ func (co *compiler) addProfile(steps []step) int32 {
 		b = appendInts(b, s.from, s.row)
 	}
 	co.key = b
-	p, isNew := co.tmp.add(stepsKey, b, int32(len(co.steps)))
+	p, isNew := co.tmp.add(stepsKey, b, int32(len(co.firstSteps)))
 	if isNew {
-		co.steps = append(co.steps, step{from: int32(len(steps))})
+		co.firstSteps = append(co.firstSteps, int32(len(co.steps)))
 		co.steps = append(co.steps, steps...)
 	}
 	return p
+}
+
+// findPorts fills in the classes of ports and the table of g, unless there are
+// too many classes, or profiles that tell them apart.
+func (g *Graph) findPorts() {
+	n := len(g.profiles) - 1
+	most := min(1<<8, (1<<14+16*len(g.steps))/n)
+	first := []int32{0} // the first key of each class
+	var merged []int32
+	for p := range n {
+		merged = merged[:0]
+		own := g.stepsOf(int32(p))
+		for i := 0; i < len(first) || len(own) > 0; {
+			switch {
+			case len(own) == 0 || i < len(first) && first[i] < own[0].from:
+				merged = append(merged, first[i])
+				i++
+			case i < len(first) && first[i] == own[0].from:
+				own = own[1:]
+			default:
+				merged = append(merged, own[0].from)
+				own = own[1:]
+			}
+		}
+		if len(merged) > most {
+			return
+		}
+		if len(merged) > len(first) {
+			first, merged = merged, first
+		}
+	}
+	g.ports = portPages(first)
+	if g.ports == nil {
+		return
+	}
+	g.width = int32(len(first))
+	g.table = make([]int32, 0, n*len(first))
+	for p := range n {
+		own := g.stepsOf(int32(p))
+		for _, k := range first {
+			for len(own) > 1 && own[1].from <= k {
+				own = own[1:]
+			}
+			g.table = append(g.table, own[0].row)
+		}
+	}
+}
+
+// portPages returns the pages of the classes of ports with the given first keys,
+// as port reads them, or nil if there are too many.
+func portPages(first []int32) []uint8 {
+	const size, blocks = 1 << 8, keyOther>>8 + 1
+	pages := make([]uint8, (blocks+size-1)/size*size, 5<<10)
+	class, whole := 0, -1 // of the last page: its class, if it has but one
+	for b := range blocks {
+		k := int32(b * size)
+		if class+1 < len(first) && first[class+1] == k {
+			class++
+		}
+		if class+1 < len(first) && first[class+1] < k+size || whole != class {
+			page := len(pages) / size
+			if page == size {
+				return nil
+			}
+			pages[b] = uint8(page)
+			whole = class
+			for ; k < int32(b+1)*size; k++ {
+				if class+1 < len(first) && first[class+1] == k {
+					class, whole = class+1, -1
+				}
+				pages = append(pages, uint8(class))
+			}
+			continue
+		}
+		pages[b] = uint8(len(pages)/size - 1)
+	}
+	return pages
 }
 
 // A grant allows the ports with keys from first to last to the peers of a
