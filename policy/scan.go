@@ -221,10 +221,22 @@ func (g *grove) distinctSince(o opening) bool {
 
 // isBelow reports whether name comes behind last, or last is nil.
 func isBelow(last, name []byte) bool {
-	if len(last) > 0 && len(name) > 0 && last[0] != name[0] {
-		return last[0] < name[0]
+	if a, b := firstLetters(last), firstLetters(name); a != b {
+		return a < b
 	}
 	return last == nil || bytes.Compare(last, name) < 0
+}
+
+// firstLetters returns the first eight bytes of name, or zeros for those that
+// it does not have, as a number: names that begin in other ways are in the order
+// of these numbers.
+func firstLetters(name []byte) uint64 {
+	if cap(name) < 8 {
+		var padded [8]byte
+		copy(padded[:], name)
+		return binary.BigEndian.Uint64(padded[:])
+	}
+	return binary.BigEndian.Uint64(name[:8]) &^ (^uint64(0) >> (8 * min(len(name), 8)))
 }
 
 // called returns the name of a member, which is the field f if that is not nil.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // A jsonScanner reads JSON. It gives up at everything that is not perfect, and
@@ -56,6 +57,9 @@ func (s *jsonScanner) document(d *document, a *audience) *value {
 }
 
 func (s *jsonScanner) itemsIn(d *document, at, end int, each func(*value)) bool {
+	if !utf8.Valid(d.file.text[at:end]) {
+		return false
+	}
 	s.clear()
 	s.audience, s.text, s.at, s.depth = &audience{each: each}, d.file.text, at, depthOfItems
 	w := wish{scope: anObject}
@@ -94,20 +98,20 @@ func (s *jsonScanner) space() { s.at = behindSpace(s.text, s.at) }
 
 // behindSpace returns the first place from at that holds no space.
 func behindSpace(text []byte, at int) int {
-	for at < len(text) {
+	for at < len(text) && text[at] <= ' ' {
 		switch text[at] {
-		case ' ':
-			const spaces = 0x2020202020202020
-			for at+8 <= len(text) && binary.LittleEndian.Uint64(text[at:]) == spaces {
-				at += 8
-			}
-			for at < len(text) && text[at] == ' ' {
-				at++
-			}
-		case '\n', '\r', '\t':
+		case ' ', '\n', '\r', '\t':
 			at++
 		default:
 			return at
+		}
+		const spaces = 0x2020202020202020
+		for at+8 <= len(text) {
+			if other := binary.LittleEndian.Uint64(text[at:]) ^ spaces; other != 0 {
+				at += bits.TrailingZeros64(other) / 8
+				break
+			}
+			at += 8
 		}
 	}
 	return at
@@ -219,35 +223,36 @@ func (s *jsonScanner) quoted() (escaped, ok bool) {
 // if it is not perfect.
 func behindQuoted(text []byte, at int) (end int, escaped bool) {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
-	for at++; ; {
-		for at+8 <= len(text) {
+	for at++; at < len(text); {
+		if at+8 <= len(text) {
 			// The highest bit of each byte tells that it is below a space, or the
 			// byte that is sought. Above a byte that is, it may be wrong.
 			w := binary.LittleEndian.Uint64(text[at:])
 			quote, slash := w^ones*'"', w^ones*'\\'
 			found := ((w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & high
-			if found != 0 {
-				at += bits.TrailingZeros64(found) / 8
-				break
+			if found == 0 {
+				at += 8
+				continue
 			}
-			at += 8
+			at += bits.TrailingZeros64(found) / 8
 		}
-		for at < len(text) && text[at] >= ' ' && text[at] != '"' && text[at] != '\\' {
+		switch c := text[at]; {
+		case c == '"':
+			return at + 1, escaped
+		case c == '\\':
+			escaped = true
+			size := jsonEscape(text[at:])
+			if size == 0 {
+				return 0, false
+			}
+			at += size
+		case c < ' ':
+			return 0, false
+		default:
 			at++
 		}
-		if at == len(text) || text[at] < ' ' {
-			return 0, false
-		}
-		if text[at] == '"' {
-			return at + 1, escaped
-		}
-		escaped = true
-		size := jsonEscape(text[at:])
-		if size == 0 {
-			return 0, false
-		}
-		at += size
 	}
+	return 0, false
 }
 
 // jsonEscape returns the size of the escape sequence that text begins with, or
@@ -277,16 +282,16 @@ func jsonEscape(text []byte) int {
 // skip returns the place behind the value at, or false if it is not perfect.
 func (s *jsonScanner) skip(at int) (end int, ok bool) {
 	text := s.text
-	if at == len(text) {
+	if at >= len(text) {
 		return at, false
 	}
 	switch text[at] {
+	case '"':
+		end, _ = behindQuoted(text, at)
 	case '{':
 		return s.skipObject(at)
 	case '[':
 		return s.skipList(at)
-	case '"':
-		end, _ = behindQuoted(text, at)
 	case 't', 'f', 'n':
 		for _, word := range [...]string{"true", "false", "null"} {
 			if bytes.HasPrefix(text[at:], []byte(word)) {
@@ -328,13 +333,12 @@ func (s *jsonScanner) skipList(at int) (end int, ok bool) {
 }
 
 func (s *jsonScanner) skipObject(at int) (end int, ok bool) {
-	if s.depth++; s.depth > deepest {
-		return at, false
-	}
 	text := s.text
 	if at = behindSpace(text, at+1); at < len(text) && text[at] == '}' {
-		s.depth--
 		return at + 1, true
+	}
+	if s.depth++; s.depth > deepest {
+		return at, false
 	}
 	skipped, ascending := opening(len(s.names)), true
 	var last []byte
