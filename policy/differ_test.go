@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -23,7 +24,11 @@ func read(l Loader, name string, text []byte, slow bool) (*reading, *Cluster, er
 	r := newReading(l)
 	r.slow = slow
 	r.piece = 100
-	r.stream(name, bytes.NewReader(text))
+	var in io.Reader = bytes.NewReader(text)
+	if l.StrictCIDR {
+		in = struct{ io.Reader }{in} // it cannot be read again
+	}
+	r.stream(name, in)
 	c, err := r.result()
 	return r, c, err
 }

@@ -21,7 +21,12 @@ type file struct {
 	first  int   // how many lines there are in front of the text
 	usual  bool  // lines end with \n alone
 	before []int // how many lines end before each block of the text
+	gap    gap
 }
+
+// A gap is a place at which something was taken out of a text. The zero gap is
+// none.
+type gap struct{ at, lines int }
 
 // lineBlock is the size of the blocks after which a file remembers how many
 // lines there were.
@@ -69,7 +74,11 @@ func (f *file) lineAt(at int) int {
 	for i := len(f.before); i <= block; i++ {
 		f.before = append(f.before, f.before[i-1]+f.ends((i-1)*lineBlock, i*lineBlock))
 	}
-	return f.first + 1 + f.before[block] + f.ends(block*lineBlock, at)
+	n := f.first + 1 + f.before[block] + f.ends(block*lineBlock, at)
+	if at >= f.gap.at {
+		n += f.gap.lines
+	}
+	return n
 }
 
 // lines returns the number of the last line. One behind the last end counts.
@@ -95,15 +104,16 @@ func (f *file) line(n int) []byte {
 // A document is one document of a file.
 type document struct {
 	file    *file
-	at, end int       // file.text[at:end] is the document; at begins a line
-	content int       // where its value begins
-	root    *value    // its value
-	json    []byte    // what root is the tree of; nil if it is scanned YAML
-	isJSON  bool      // json is the text of the file
-	scanner scanner   // that root comes from: of its objects, it holds what is read
-	items   *reading  // of the items of root, if they were read one by one
-	offsets bool      // the values tell where they stand in the file
-	faults  []finding // of JSON, found when it was split
+	at, end int         // file.text[at:end] is the document; at begins a line
+	content int         // where its value begins
+	root    *value      // its value
+	json    []byte      // what root is the tree of; nil if it is scanned YAML
+	isJSON  bool        // json is the text of the file
+	scanner scanner     // that root comes from: of its objects, it holds what is read
+	items   *reading    // of the items of root, if they were read one by one
+	before  *itemReader // of the items that were in the gap of the file
+	offsets bool        // the values tell where they stand in the file
+	faults  []finding   // of JSON, found when it was split
 
 	// Of YAML, nodes know the lines. They are made when first asked for.
 	asked   bool

@@ -181,6 +181,11 @@ func (s *manifest) listing() (l listing, ok bool) {
 	return l, true
 }
 
+// equals reports whether lists say the same of their items.
+func (l listing) equals(other listing) bool {
+	return l.item.apiVersion == other.item.apiVersion && l.item.kind == other.item.kind && l.strict == other.strict
+}
+
 // element returns the item at index i, which is v.
 func (l listing) element(i int, v *value) manifest {
 	item := l.item

@@ -357,22 +357,28 @@ func (r *reading) scan(d *document, s scanner) bool {
 	d.scanner, d.offsets = s, true
 	h := s.guess(d)
 	list := manifest{doc: d, apiVersion: h.apiVersion, kind: h.kind}
-	if l, ok := list.listing(); ok && l.refused == nil {
-		d.items = r.part()
-		n := 0
+	if l, ok := list.listing(); ok && l.refused == nil && (d.before == nil || l.equals(d.before.list)) {
+		items, found := d.before, d.before == nil
+		if items == nil {
+			items = r.part().itemsOf(l)
+		}
+		d.items = items.all
 		d.root = s.document(d, &audience{
 			each: func(v *value) {
-				d.items.object(l.element(n, v))
-				n++
+				d.items.object(l.element(items.n, v))
+				items.n++
 			},
-			piece:  r.piece,
-			divide: func(cuts []int) (ok bool) { n, ok = d.items.itemsIn(l, cuts); return ok },
+			piece: r.piece,
+			divide: func(cuts []int) bool {
+				found = found || cuts[0] == d.file.gap.at
+				return found && items.between(d, cuts)
+			},
 		})
-		if d.root != nil && (d.root.textOf("apiVersion") != h.apiVersion || d.root.textOf("kind") != h.kind) {
+		if !found || d.root != nil && (d.root.textOf("apiVersion") != h.apiVersion || d.root.textOf("kind") != h.kind) {
 			d.root = nil
 		}
 	}
-	if d.root == nil {
+	if d.root == nil && d.before == nil {
 		d.items = nil
 		d.root = s.document(d, nil)
 	}
@@ -393,8 +399,9 @@ func seemsJSON(name string, text []byte) bool {
 	return isNamedJSON(name) || bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
-// scanJSON reads the values of f, and returns false if the scanner gives up.
-func (r *reading) scanJSON(f *file) bool {
+// scanJSON reads the values of f, and returns false if the scanner gives up. The
+// first is a list of which items were read before, unless before is nil.
+func (r *reading) scanJSON(f *file, before *itemReader) bool {
 	if !utf8.Valid(f.text) {
 		return false
 	}
@@ -405,7 +412,8 @@ func (r *reading) scanJSON(f *file) bool {
 			r.join(values)
 			return true
 		}
-		d := &document{file: f, at: len(f.text) - len(rest), end: len(f.text), json: f.text, isJSON: true}
+		d := &document{file: f, at: len(f.text) - len(rest), end: len(f.text), json: f.text, isJSON: true, before: before}
+		before = nil
 		if !values.scan(d, &r.json) {
 			return false
 		}

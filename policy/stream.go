@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ type stream struct {
 	text []byte // read, and not yet taken
 	end  bool   // nothing is left in in
 	err  error
+	free [][]byte // to be used again
 }
 
 // fill reads until there are n bytes of text, or all there are.
@@ -69,11 +71,42 @@ func (s *stream) fillAll() {
 	}
 }
 
-// take returns the first n bytes of the text.
+// take returns the first n bytes of the text, which the caller gives back.
 func (s *stream) take(n int) []byte {
-	taken := s.text[:n:n]
-	s.text = slices.Clone(s.text[n:])
+	taken := s.text[:n]
+	var next []byte
+	if last := len(s.free) - 1; last >= 0 {
+		next, s.free = s.free[last], s.free[:last]
+	}
+	s.text = append(next, s.text[n:]...)
 	return taken
+}
+
+// giveBack takes back a text that nobody reads any more.
+func (s *stream) giveBack(text []byte) { s.free = append(s.free, text[:0]) }
+
+// rewinder returns a function that makes s what it is now, if what it reads can
+// be read again.
+func (s *stream) rewinder() (rewind func(), ok bool) {
+	in, ok := s.in.(io.Seeker)
+	if !ok {
+		return nil, false
+	}
+	at, err := in.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, false
+	}
+	n, read, end := len(s.text), s.read, s.end
+	return func() {
+		s.text, s.read, s.end = s.text[:0], read-int64(n), false
+		if _, s.err = in.Seek(at-int64(n), io.SeekStart); s.err != nil {
+			s.end = true
+			return
+		}
+		if s.fill(n); s.err == nil {
+			s.end = end
+		}
+	}, true
 }
 
 // stream reads what in has.
@@ -114,6 +147,9 @@ func (r *reading) pieces(name string, s *stream) {
 		return
 	}
 	if seemsJSON(name, s.text) {
+		if !r.slow && r.longList(name, s) {
+			return
+		}
 		s.fillAll()
 		if f := newFile(name, s.text); !s.incomplete() && r.values(f) {
 			return
@@ -142,7 +178,7 @@ func (r *reading) pieces(name string, s *stream) {
 			return
 		}
 		line += f.ends(0, n)
-		c.do(func(part *reading) { part.documents(f) })
+		c.do(func(part *reading) { part.documents(f) }, func() { s.giveBack(f.text) })
 		s.fill(r.piece)
 	}
 }
@@ -181,12 +217,18 @@ var lineEnds = append([]string{"\n", "\r"}, unusualEnds...)
 type crew struct {
 	all     *reading // what the pieces are parts of
 	done    func(part *reading)
-	waiting []chan *reading
+	waiting []atWork
 	idle    []*tools
 }
 
+// An atWork is a piece that is being read.
+type atWork struct {
+	ready chan *reading
+	then  func() // to be called when it is handed over
+}
+
 // do begins to read a piece.
-func (c *crew) do(read func(part *reading)) {
+func (c *crew) do(read func(part *reading), then func()) {
 	part := c.all.part()
 	workers := runtime.GOMAXPROCS(0)
 	for len(c.waiting) >= workers {
@@ -197,14 +239,14 @@ func (c *crew) do(read func(part *reading)) {
 	}
 	part.tools = c.idle[len(c.idle)-1]
 	c.idle = c.idle[:len(c.idle)-1]
+	ready := make(chan *reading, 1)
+	c.waiting = append(c.waiting, atWork{ready, then})
 	if workers == 1 {
 		read(part)
-		c.done(part)
-		c.idle = append(c.idle, part.tools)
+		ready <- part
+		c.wait()
 		return
 	}
-	ready := make(chan *reading, 1)
-	c.waiting = append(c.waiting, ready)
 	go func() {
 		read(part)
 		ready <- part
@@ -213,9 +255,11 @@ func (c *crew) do(read func(part *reading)) {
 
 // wait waits for the first of the pieces that are being read.
 func (c *crew) wait() {
-	part := <-c.waiting[0]
+	first := c.waiting[0]
+	part := <-first.ready
 	c.waiting = c.waiting[1:]
 	c.done(part)
+	first.then()
 	c.idle = append(c.idle, part.tools)
 }
 
@@ -226,51 +270,149 @@ func (c *crew) finish() {
 	}
 }
 
-// itemsIn reads the items of the list l that begin in front of the last of cuts,
-// and returns how many there are, or false if a scanner gives up.
-func (r *reading) itemsIn(l listing, cuts []int) (n int, ok bool) {
-	l.item.doc.file.lines() // from now on, it may be asked for lines at the same time
-	type piece struct {
-		begin, end int
-		items      int
-		ok         bool
+// An itemReader reads the items of a list, piece by piece.
+type itemReader struct {
+	crew
+	list   listing
+	pieces []*itemPiece // that are being read
+	n      int          // items that were read
+	failed bool         // a scanner gave up
+}
+
+// An itemPiece is a part of a list, doc.file.text[at:end].
+type itemPiece struct {
+	doc     document
+	at, end int
+	n       int // of items
+	failed  bool
+}
+
+// itemsOf returns a reader of the items of l, which are for r.
+func (r *reading) itemsOf(l listing) *itemReader {
+	x := &itemReader{list: l}
+	x.crew = crew{all: r, done: x.join}
+	return x
+}
+
+// add begins to read a piece, and calls then when its text is not needed any more.
+func (x *itemReader) add(p *itemPiece, then func()) {
+	x.pieces = append(x.pieces, p)
+	x.do(func(part *reading) { x.read(part, p, 0) }, then)
+}
+
+// read reads p into part. Its first item is at the index first of the list.
+func (x *itemReader) read(part *reading, p *itemPiece, first int) {
+	p.n = 0
+	p.doc.scanner = part.scannerFor(&p.doc)
+	l := x.list
+	l.item.doc = &p.doc
+	p.failed = !p.doc.scanner.itemsIn(&p.doc, p.at, p.end, func(v *value) {
+		part.object(l.element(first+p.n, v))
+		p.n++
+	})
+}
+
+// join adds the first of the pieces, which part has read.
+func (x *itemReader) join(part *reading) {
+	p := x.pieces[0]
+	x.pieces = x.pieces[1:]
+	if x.failed = x.failed || p.failed; x.failed {
+		return
 	}
-	read := func(part *reading, p *piece, first int) {
-		d := *l.item.doc
-		d.scanner = part.scannerFor(&d)
-		in := l
-		in.item.doc = &d
-		p.items = 0
-		p.ok = d.scanner.itemsIn(&d, p.begin, p.end, func(v *value) {
-			part.object(in.element(first+p.items, v))
-			p.items++
-		})
+	if x.n > 0 && len(part.errs) > 0 { // they may count the items
+		again := x.all.part()
+		again.tools = part.tools
+		x.read(again, p, x.n)
+		part = again
 	}
-	pieces := make([]piece, len(cuts)-1)
-	next := 0
-	ok = true
-	c := &crew{all: r, done: func(part *reading) {
-		p := &pieces[next]
-		next++
-		if ok = ok && p.ok; !ok {
-			return
+	x.all.join(part)
+	x.n += p.n
+}
+
+// between reads the items of the document d that begin between cuts, and returns
+// false if a scanner gives up.
+func (x *itemReader) between(d *document, cuts []int) bool {
+	d.file.lines() // from now on, it may be asked for lines at the same time
+	for i := range len(cuts) - 1 {
+		x.add(&itemPiece{doc: *d, at: cuts[i], end: cuts[i+1]}, func() {})
+	}
+	x.finish()
+	return !x.failed
+}
+
+// longList reads a list in JSON, the text of s, of which it takes no more at a
+// time than it needs. It returns false if this cannot be done, and then s is as
+// it was.
+func (r *reading) longList(name string, s *stream) bool {
+	begin, newline := firstItem(s.text)
+	rewind, ok := s.rewinder()
+	if begin == 0 || s.end || !ok {
+		return false
+	}
+	head := slices.Clone(s.text[:begin])
+	h := r.json.guess(&document{file: newFile(name, head), end: len(head)})
+	h = header{cmp.Or(h.apiVersion, "v1"), cmp.Or(h.kind, "List")}
+	l, ok := (&manifest{apiVersion: h.apiVersion, kind: h.kind}).listing()
+	if !ok || l.refused != nil {
+		return false
+	}
+	all := r.part()
+	items := all.part().itemsOf(l)
+	cut := gap{at: begin}
+	line := newFile(name, head).lines() - 1
+	s.giveBack(s.take(begin))
+	for searched := 0; !s.end && !items.failed; {
+		n := bytes.LastIndex(s.text[searched:], []byte(newline+"{"))
+		if n <= 0 {
+			searched = max(0, len(s.text)-len(newline))
+			s.fillMore()
+			continue
 		}
-		if n > 0 && len(part.errs) > 0 { // they may count the items
-			again := r.part()
-			again.tools = part.tools
-			read(again, p, n)
-			part = again
-		}
-		r.join(part)
-		n += p.items
-	}}
-	for i := range pieces {
-		p := &pieces[i]
-		p.begin, p.end = cuts[i], cuts[i+1]
-		c.do(func(part *reading) { read(part, p, 0) })
+		f := newFile(name, s.take(searched+n+len(newline)))
+		f.first, searched = line+cut.lines, 0
+		cut.lines += f.ends(0, len(f.text))
+		items.add(&itemPiece{
+			doc: document{file: f, end: len(f.text), json: f.text, isJSON: true, offsets: true},
+			end: len(f.text),
+		}, func() { s.giveBack(f.text) })
+		s.fill(r.piece)
 	}
-	c.finish()
-	return n, ok
+	items.finish()
+	if s.incomplete() {
+		return true
+	}
+	f := newFile(name, append(head, s.text...))
+	f.gap = cut
+	if items.failed || !all.scanJSON(f, items) {
+		rewind()
+		return false
+	}
+	r.join(all)
+	return true
+}
+
+// firstItem returns the place in text, which is JSON, at which the first item of
+// a list seems to begin, and what is between it and the line before it. If that
+// is anything but spaces, the place is 0.
+func firstItem(text []byte) (at int, newline string) {
+	const items = `"items"`
+	n := bytes.Index(text, []byte(items))
+	if n < 0 {
+		return 0, ""
+	}
+	at = n + len(items)
+	for _, c := range []byte(":[{") {
+		if at = behindSpace(text, at); at == len(text) || text[at] != c {
+			return 0, ""
+		}
+		at++
+	}
+	at--
+	line := bytes.LastIndexByte(text[:at], '\n')
+	if line < 0 || len(bytes.TrimLeft(text[line+1:at], " ")) > 0 {
+		return 0, ""
+	}
+	return at, string(text[line:at])
 }
 
 // scannerFor returns the scanner that reads documents like d.
@@ -295,7 +437,7 @@ func (r *reading) documents(f *file) {
 
 // values reads the values of f. It returns false if f is not JSON.
 func (r *reading) values(f *file) bool {
-	if !r.slow && r.scanJSON(f) {
+	if !r.slow && r.scanJSON(f, nil) {
 		return true
 	}
 	docs, isJSON := splitJSON(f)
