@@ -62,6 +62,16 @@ type source struct {
 	order int            // the object's number in the input, to sort by
 	line  int            // the object's first line
 	lines map[string]int // of its fields, if its kind is located or it has warnings; else nil
+	text  *objectText    // where to find lines, if they are needed
+}
+
+// lineOf returns the line of a field, or that of the nearest field around it.
+func (s *source) lineOf(field string) int {
+	lines := s.lines
+	if s.text != nil {
+		lines = s.text.lines()
+	}
+	return nearestLine(lines, field, s.line)
 }
 
 // place returns where a field of the object called name stands. The source is
@@ -69,7 +79,7 @@ type source struct {
 func (s *source) place(name, field string) Place {
 	at := Place{Object: name, Field: field}
 	if s != nil {
-		at.File, at.Line = s.file, nearestLine(s.lines, field, s.line)
+		at.File, at.Line = s.file, s.lineOf(field)
 	}
 	return at
 }

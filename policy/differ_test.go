@@ -76,7 +76,11 @@ func told(err error) []string {
 func placesOf(c *Cluster) map[string]source {
 	places := make(map[string]source)
 	for obj, s := range c.sources {
-		places[fmt.Sprintf("%d %T %s", s.order, obj, objectName(obj))] = *s
+		all := *s
+		if s.text != nil {
+			all.lines, all.text = s.text.lines(), nil
+		}
+		places[fmt.Sprintf("%d %T %s", s.order, obj, objectName(obj))] = all
 	}
 	return places
 }

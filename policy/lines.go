@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -332,6 +333,45 @@ func indexOf(d *document, types typeTable, t reflect.Type, v *value, n *yaml.Nod
 		x.walk("", t, v, n)
 	}
 	return x.index
+}
+
+// An objectText is a copy of the text of an object, in which the lines of its
+// fields are found when somebody asks.
+type objectText struct {
+	once   sync.Once
+	object reflect.Type
+	file   file
+	at     int // where in the file it begins
+	isJSON bool
+	found  map[string]int
+}
+
+// objectTextOf returns the text of the object v, of type t, that a scanner read in d.
+func objectTextOf(d *document, v *value, t reflect.Type) *objectText {
+	text := d.file.text
+	begin := v.at
+	if !d.isJSON {
+		begin = bytes.LastIndexByte(text[:v.at], '\n') + 1
+	}
+	return &objectText{
+		object: t,
+		file:   file{text: bytes.Clone(text[begin:v.end]), first: d.file.lineAt(begin) - 1, usual: d.file.usual},
+		at:     v.at - begin,
+		isJSON: d.isJSON,
+	}
+}
+
+// lines returns the lines of the fields.
+func (o *objectText) lines() map[string]int {
+	o.once.Do(func() {
+		d := &document{file: &o.file, end: len(o.file.text), isJSON: o.isJSON, offsets: true}
+		s := newTools().scannerFor(d)
+		if v, ok := s.places(d, o.at); ok {
+			o.found = indexOf(d, make(typeTable), o.object, v, nil).lines
+		}
+		o.file = file{}
+	})
+	return o.found
 }
 
 // walk adds what is inside v, which is of type t and stands at path. It looks

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestLinesNameTheirFields(t *testing.T) {
 			return
 		}
 		for _, np := range read.Policies {
-			for field, line := range read.sources[np].lines {
+			for field, line := range placesOf(read)[fmt.Sprintf("%d %T %s", read.sources[np].order, np, objectName(np))].lines {
 				checkLine(t, b.String(), line, field)
 				checked++
 			}

@@ -295,10 +295,11 @@ func (r *reading) load(s manifest, k *kind) {
 		suspicious = len(r.report.warnings) > 0
 	}
 	src := &source{file: s.doc.file.name}
-	if k.located || suspicious || len(fs) > 0 {
+	switch {
+	case len(fs) > 0, s.doc.scanner == nil && (k.located || suspicious):
 		s.locate()
 		whole := s.value
-		if s.doc.scanner != nil && k.reads != nil && !k.located {
+		if s.doc.scanner != nil && k.reads != nil {
 			if v, ok := s.doc.scanner.again(s.value.at); ok {
 				whole = v
 			}
@@ -311,6 +312,8 @@ func (r *reading) load(s manifest, k *kind) {
 		for i := range fs {
 			index.place(&fs[i], s.doc.lineOf(s.value, s.node))
 		}
+	case k.located, suspicious:
+		src.text = objectTextOf(s.doc, s.value, k.object)
 	}
 	src.line = s.doc.lineOf(s.value, s.node)
 	if len(fs) > 0 {

@@ -68,7 +68,7 @@ type Policy struct {
 func (p *Policy) Place(field string) Place {
 	at := Place{Object: "NetworkPolicy " + p.Name.String(), Field: field}
 	if s := p.source; s != nil {
-		at.File, at.Line = s.file, nearestLine(s.lines, field, s.line)
+		at.File, at.Line = s.file, s.lineOf(field)
 	}
 	return at
 }

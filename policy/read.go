@@ -350,6 +350,10 @@ type scanner interface {
 	// again returns the places of everything in the object at a place in the
 	// last document. It returns false if the scanner gives up.
 	again(at int) (_ *value, ok bool)
+
+	// places is again for an object at a place in the document d, with which
+	// the scanner begins.
+	places(d *document, at int) (_ *value, ok bool)
 }
 
 // scan reads a document, and returns false if the scanner gives up.

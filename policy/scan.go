@@ -28,8 +28,7 @@ const (
 // A wish is what a scanner should keep of a value.
 type wish struct {
 	scope
-	shape  *shape // of what is chosen
-	others scope  // for what is not
+	shape *shape // of what is chosen
 }
 
 // of returns what to keep of the member called name, and the field that it is,
@@ -48,16 +47,16 @@ func (w wish) of(name []byte) (wish, *shapeField) {
 	f := w.shape.fields[string(name)]
 	switch {
 	case f == nil || !f.read:
-		return wish{scope: w.others}, f
+		return wish{scope: nothing}, f
 	case f.within == nil:
 		return wish{scope: all}, f
 	}
-	return wish{scope: chosen, shape: f.within, others: w.others}, f
+	return wish{scope: chosen, shape: f.within}, f
 }
 
 // drops reports whether nothing is kept of a member that is f, not even its name.
 func (w wish) drops(f *shapeField) bool {
-	return w.scope == nothing || f != nil && !f.read && w.others == nothing
+	return w.scope == nothing || f != nil && !f.read
 }
 
 // forObject, forList and forItem return what to keep of a value if it turns out
@@ -88,8 +87,6 @@ func wishFor(apiVersion, name string) wish {
 		return wish{scope: all}
 	case k == nil:
 		return wish{scope: chosen, shape: &shape{}}
-	case k.located:
-		return wish{scope: chosen, shape: k.shape(), others: places}
 	}
 	return wish{scope: chosen, shape: k.shape()}
 }

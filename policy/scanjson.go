@@ -93,6 +93,11 @@ func (s *jsonScanner) again(at int) (_ *value, ok bool) {
 	return &root, true
 }
 
+func (s *jsonScanner) places(d *document, at int) (_ *value, ok bool) {
+	s.text = d.file.text
+	return s.again(at)
+}
+
 // space goes to the next byte that is no space.
 func (s *jsonScanner) space() { s.at = behindSpace(s.text, s.at) }
 

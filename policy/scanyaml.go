@@ -123,6 +123,12 @@ func (s *yamlScanner) again(at int) (_ *value, ok bool) {
 	return &root, true
 }
 
+func (s *yamlScanner) places(d *document, at int) (_ *value, ok bool) {
+	s.text, s.end = d.file.text, d.end
+	s.exotic = !isPlainASCII(s.text[:s.end])
+	return s.again(at)
+}
+
 // next goes to the next line.
 func (s *yamlScanner) next() {
 	s.commented = false
@@ -205,6 +211,9 @@ func (s *yamlScanner) mapping(col int, w wish) (v *value, ok bool) {
 	s.depth--
 	if s.indent > col {
 		return v, false
+	}
+	if v.end = s.line; s.indent < 0 {
+		v.end = s.end
 	}
 	v.members = s.closeObject(object)
 	if ascending {
@@ -900,6 +909,7 @@ func (s *yamlScanner) flowObject(w wish) (v *value, ok bool) {
 	defer func() { s.depth-- }()
 	if s.flowToken() == '}' {
 		s.at++
+		v.end = s.at
 		return v, true
 	}
 	var h header
@@ -934,6 +944,7 @@ func (s *yamlScanner) flowObject(w wish) (v *value, ok bool) {
 			continue
 		case '}':
 			s.at++
+			v.end = s.at
 			v.members = s.closeObject(object)
 			slices.SortFunc(v.members, byName)
 			return v, s.distinctSince(skipped)
