@@ -34,11 +34,16 @@ type gap struct{ at, lines int }
 const lineBlock = 1 << 10
 
 func newFile(name string, text []byte) *file {
-	f := &file{name: name, text: text, usual: bytes.IndexByte(text, '\r') < 0}
+	f := newJSON(name, text)
 	for _, end := range unusualEnds {
 		f.usual = f.usual && !bytes.Contains(text, []byte(end))
 	}
 	return f
+}
+
+// newJSON is newFile for a text that will not be read as YAML.
+func newJSON(name string, text []byte) *file {
+	return &file{name: name, text: text, usual: bytes.IndexByte(text, '\r') < 0}
 }
 
 // unusualEnds are the ends of lines of YAML 1.1 that are none for editors.

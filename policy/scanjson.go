@@ -12,8 +12,19 @@ import (
 // at names that are spelled in an odd way.
 type jsonScanner struct {
 	grove
-	text []byte // in UTF-8
-	at   int
+	text    []byte // in UTF-8
+	at      int
+	skipped [1 << 8]span // objects and lists, by the names of the members
+}
+
+// A span is the place of a perfect value, and how deep it is nested.
+type span struct{ at, end, depth int }
+
+// begin sets the text to read, from a place in it.
+func (s *jsonScanner) begin(text []byte, at int) {
+	s.clear()
+	s.text, s.at = text, at
+	clear(s.skipped[:])
 }
 
 func (s *jsonScanner) guess(d *document) header {
@@ -43,8 +54,8 @@ func (s *jsonScanner) guess(d *document) header {
 }
 
 func (s *jsonScanner) document(d *document, a *audience) *value {
-	s.clear()
-	s.audience, s.text, s.at, s.depth = a, d.file.text, d.at, 0
+	s.begin(d.file.text, d.at)
+	s.audience, s.depth = a, 0
 	if s.text[s.at] != '{' {
 		return nil
 	}
@@ -60,8 +71,8 @@ func (s *jsonScanner) itemsIn(d *document, at, end int, each func(*value)) bool 
 	if !utf8.Valid(d.file.text[at:end]) {
 		return false
 	}
-	s.clear()
-	s.audience, s.text, s.at, s.depth = &audience{each: each}, d.file.text, at, depthOfItems
+	s.begin(d.file.text, at)
+	s.audience, s.depth = &audience{each: each}, depthOfItems
 	w := wish{scope: anObject}
 	trees, lists := s.allTrees.mark(), s.allLists.mark()
 	for s.at < end {
@@ -94,7 +105,7 @@ func (s *jsonScanner) again(at int) (_ *value, ok bool) {
 }
 
 func (s *jsonScanner) places(d *document, at int) (_ *value, ok bool) {
-	s.text = d.file.text
+	s.begin(d.file.text, at)
 	return s.again(at)
 }
 
@@ -309,6 +320,26 @@ func (s *jsonScanner) skip(at int) (end int, ok bool) {
 	return end, end > 0
 }
 
+// skipMember is skip for the value of the member called name. What programs write
+// repeats itself: often it is the same as that of a member before.
+func (s *jsonScanner) skipMember(name []byte, at int) (end int, ok bool) {
+	text := s.text
+	if at >= len(text) || text[at] != '{' && text[at] != '[' {
+		return s.skip(at)
+	}
+	tail := name[max(0, len(name)-8):]
+	hash := (firstLetters(name) ^ firstLetters(tail)*3 + uint64(s.depth)) * 0x9E3779B97F4A7C15
+	last := &s.skipped[hash>>56]
+	if end = at + last.end - last.at; last.depth == s.depth && end <= len(text) && last.end > 0 &&
+		string(text[at:end]) == string(text[last.at:last.end]) {
+		return end, true
+	}
+	if end, ok = s.skip(at); ok {
+		*last = span{at, end, s.depth}
+	}
+	return end, ok
+}
+
 func (s *jsonScanner) skipList(at int) (end int, ok bool) {
 	if s.depth++; s.depth > deepest {
 		return at, false
@@ -365,7 +396,7 @@ func (s *jsonScanner) skipObject(at int) (end int, ok bool) {
 		if at = behindSpace(text, end); at == len(text) || text[at] != ':' {
 			return at, false
 		}
-		if at, ok = s.skip(behindSpace(text, at+1)); !ok {
+		if at, ok = s.skipMember(name, behindSpace(text, at+1)); !ok {
 			return at, false
 		}
 		if at = behindSpace(text, at); at == len(text) {
@@ -485,12 +516,15 @@ func (s *jsonScanner) object(v *value, w wish) bool {
 		}
 		s.at++
 		s.space()
-		within, f := w.of(name)
-		val, ok := s.value(within)
-		if !ok {
-			return false
-		}
-		if !w.drops(f) {
+		if within, f := w.of(name); w.drops(f) {
+			if s.at, ok = s.skipMember(name, s.at); !ok {
+				return false
+			}
+		} else {
+			val, ok := s.value(within)
+			if !ok {
+				return false
+			}
 			m := member{at: nameAt, value: *val}
 			if f != nil {
 				m.name = f.name
@@ -498,9 +532,9 @@ func (s *jsonScanner) object(v *value, w wish) bool {
 				return false
 			}
 			s.members = append(s.members, m)
-		}
-		if w.scope == anObject && val.kind == textValue {
-			w = s.learn(w, &h, name, val.text)
+			if w.scope == anObject && val.kind == textValue {
+				w = s.learn(w, &h, name, val.text)
+			}
 		}
 		switch s.token() {
 		case ',':

@@ -26,8 +26,11 @@ type stream struct {
 
 // fill reads until there are n bytes of text, or all there are.
 func (s *stream) fill(n int) {
-	s.text = slices.Grow(s.text, max(0, n-len(s.text)))
 	for len(s.text) < n && !s.end {
+		if len(s.text) == cap(s.text) {
+			more := min(int64(n-len(s.text)), max(s.left(), 0)+1)
+			s.text = slices.Grow(s.text, int(more))
+		}
 		space := s.text[len(s.text):min(cap(s.text), n)]
 		got, err := s.in.Read(space[:min(int64(len(space)), s.most+1-s.read)])
 		s.text = s.text[:len(s.text)+got]
@@ -350,7 +353,7 @@ func (r *reading) longList(name string, s *stream) bool {
 		return false
 	}
 	head := slices.Clone(s.text[:begin])
-	h := r.json.guess(&document{file: newFile(name, head), end: len(head)})
+	h := r.json.guess(&document{file: newJSON(name, head), end: len(head)})
 	h = header{cmp.Or(h.apiVersion, "v1"), cmp.Or(h.kind, "List")}
 	l, ok := (&manifest{apiVersion: h.apiVersion, kind: h.kind}).listing()
 	if !ok || l.refused != nil {
@@ -359,18 +362,18 @@ func (r *reading) longList(name string, s *stream) bool {
 	all := r.part()
 	items := all.part().itemsOf(l)
 	cut := gap{at: begin}
-	line := newFile(name, head).lines() - 1
+	line := newJSON(name, head).lines() - 1
 	s.giveBack(s.take(begin))
 	for searched := 0; !s.end && !items.failed; {
-		n := bytes.LastIndex(s.text[searched:], []byte(newline+"{"))
-		if n <= 0 {
+		n := lastItem(s.text, searched, newline+"{")
+		if n == 0 {
 			searched = max(0, len(s.text)-len(newline))
 			s.fillMore()
 			continue
 		}
-		f := newFile(name, s.take(searched+n+len(newline)))
+		f := newJSON(name, s.take(n+len(newline)))
 		f.first, searched = line+cut.lines, 0
-		cut.lines += f.ends(0, len(f.text))
+		cut.lines = f.lines() - 1 - line
 		items.add(&itemPiece{
 			doc: document{file: f, end: len(f.text), json: f.text, isJSON: true, offsets: true},
 			end: len(f.text),
@@ -381,7 +384,7 @@ func (r *reading) longList(name string, s *stream) bool {
 	if s.incomplete() {
 		return true
 	}
-	f := newFile(name, append(head, s.text...))
+	f := newJSON(name, append(head, s.text...))
 	f.gap = cut
 	if items.failed || !all.scanJSON(f, items) {
 		rewind()
@@ -389,6 +392,19 @@ func (r *reading) longList(name string, s *stream) bool {
 	}
 	r.join(all)
 	return true
+}
+
+// lastItem returns the last place in text, but the first, at which there is what
+// is in front of an item, or 0. There is none in text[:searched].
+func lastItem(text []byte, searched int, item string) int {
+	for at := len(text); ; {
+		if at = searched + bytes.LastIndexByte(text[searched:at], '\n'); at < searched {
+			return 0
+		}
+		if bytes.HasPrefix(text[at:], []byte(item)) {
+			return at
+		}
+	}
 }
 
 // firstItem returns the place in text, which is JSON, at which the first item of
