@@ -155,8 +155,27 @@ func (s *structType) add(t reflect.Type, at []int) {
 // A shape is what there is in a type that has fields of its own, or in what it
 // points to or lists, and what is read of that.
 type shape struct {
-	fields map[string]*shapeField
-	names  []string // sorted
+	slots []*shapeField // each at its hash, or behind it; a power of two, and some are nil
+	names []string      // sorted
+}
+
+// field returns the field called name, or nil.
+func (s *shape) field(name []byte) *shapeField {
+	for i := nameHash(name); len(s.slots) > 0; i++ {
+		if f := s.slots[i%uint64(len(s.slots))]; f == nil || f.name == string(name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// add adds a field.
+func (s *shape) add(f *shapeField) {
+	i := nameHash([]byte(f.name))
+	for s.slots[i%uint64(len(s.slots))] != nil {
+		i++
+	}
+	s.slots[i%uint64(len(s.slots))] = f
 }
 
 // A shapeField is a field of a shape.
@@ -179,14 +198,18 @@ func shapeOf(types typeTable, t reflect.Type, reads fields) *shape {
 		return nil
 	}
 	s := types.of(t)
-	all := &shape{make(map[string]*shapeField, len(s.names)), s.names}
+	size := 4
+	for size < 4*len(s.names) {
+		size *= 2
+	}
+	all := &shape{make([]*shapeField, size), s.names}
 	for name, index := range s.index {
 		within, read := reads[name]
 		f := &shapeField{name: name, index: index, read: read || reads == nil}
 		if f.read {
 			f.within = shapeOf(types, t.FieldByIndex(index).Type, within)
 		}
-		all.fields[name] = f
+		all.add(f)
 	}
 	return all
 }
@@ -232,19 +255,6 @@ func (d *decoder) decode(v *value, out reflect.Value, s *shape) {
 		out.Set(reflect.New(out.Type().Elem()))
 		out = out.Elem()
 	}
-	switch to := out.Addr().Interface().(type) {
-	case *intstr.IntOrString:
-		d.intOrString(v, to)
-		return
-	case *metav1.Time:
-		if v.kind != textValue || json.Unmarshal(d.text(v), to) != nil {
-			d.wrong(v, `a time such as "2026-01-31T09:30:00Z"`)
-		}
-		return
-	case *metav1.FieldsV1:
-		to.SetRawBytes(slices.Clone(d.text(v)))
-		return
-	}
 	switch out.Kind() {
 	case reflect.String:
 		if v.kind != textValue {
@@ -270,9 +280,29 @@ func (d *decoder) decode(v *value, out reflect.Value, s *shape) {
 	case reflect.Map:
 		d.textMap(v, out)
 	case reflect.Struct:
-		d.object(v, out, s)
+		if s == nil {
+			d.special(v, out.Addr().Interface())
+		} else {
+			d.object(v, out, s)
+		}
 	default:
 		panic("no way to decode a " + out.Type().String())
+	}
+}
+
+// special reads v into a struct that is no object in JSON.
+func (d *decoder) special(v *value, out any) {
+	switch to := out.(type) {
+	case *intstr.IntOrString:
+		d.intOrString(v, to)
+	case *metav1.Time:
+		if v.kind != textValue || json.Unmarshal(d.text(v), to) != nil {
+			d.wrong(v, `a time such as "2026-01-31T09:30:00Z"`)
+		}
+	case *metav1.FieldsV1:
+		to.SetRawBytes(slices.Clone(d.text(v)))
+	default:
+		panic(fmt.Sprintf("no way to decode a %T", out))
 	}
 }
 
@@ -338,13 +368,20 @@ func (d *decoder) object(v *value, out reflect.Value, s *shape) {
 	}
 	for i := range v.members {
 		m := &v.members[i]
-		f := s.fields[m.name]
+		f := m.field
+		if f == nil {
+			f = s.field([]byte(m.name))
+		}
 		if f != nil && !f.read {
 			continue
 		}
 		d.enter(fieldPath{name: m.name})
 		if f != nil {
-			d.decode(&m.value, out.FieldByIndex(f.index), f.within)
+			to := out
+			for _, i := range f.index {
+				to = to.Field(i)
+			}
+			d.decode(&m.value, to, f.within)
 		} else {
 			d.unknown(m.name, s.names)
 		}

@@ -44,7 +44,7 @@ func (w wish) of(name []byte) (wish, *shapeField) {
 	default:
 		return w, nil
 	}
-	f := w.shape.fields[string(name)]
+	f := w.shape.field(name)
 	switch {
 	case f == nil || !f.read:
 		return wish{scope: nothing}, f
@@ -234,6 +234,12 @@ func firstLetters(name []byte) uint64 {
 		return binary.BigEndian.Uint64(padded[:])
 	}
 	return binary.BigEndian.Uint64(name[:8]) &^ (^uint64(0) >> (8 * min(len(name), 8)))
+}
+
+// nameHash returns a hash of name.
+func nameHash(name []byte) uint64 {
+	tail := name[max(0, len(name)-8):]
+	return (firstLetters(name) ^ firstLetters(tail)*3 + uint64(len(name))) * 0x9E3779B97F4A7C15 >> 32
 }
 
 // called returns the name of a member, which is the field f if that is not nil.

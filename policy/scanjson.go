@@ -327,9 +327,7 @@ func (s *jsonScanner) skipMember(name []byte, at int) (end int, ok bool) {
 	if at >= len(text) || text[at] != '{' && text[at] != '[' {
 		return s.skip(at)
 	}
-	tail := name[max(0, len(name)-8):]
-	hash := (firstLetters(name) ^ firstLetters(tail)*3 + uint64(s.depth)) * 0x9E3779B97F4A7C15
-	last := &s.skipped[hash>>56]
+	last := &s.skipped[(nameHash(name)+uint64(s.depth))%uint64(len(s.skipped))]
 	if end = at + last.end - last.at; last.depth == s.depth && end <= len(text) && last.end > 0 &&
 		string(text[at:end]) == string(text[last.at:last.end]) {
 		return end, true
@@ -525,7 +523,7 @@ func (s *jsonScanner) object(v *value, w wish) bool {
 			if !ok {
 				return false
 			}
-			m := member{at: nameAt, value: *val}
+			m := member{field: f, at: nameAt, value: *val}
 			if f != nil {
 				m.name = f.name
 			} else if m.name, ok = s.said(quoted, escaped); !ok {

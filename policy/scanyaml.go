@@ -199,7 +199,7 @@ func (s *yamlScanner) mapping(col int, w wish) (v *value, ok bool) {
 			return v, false
 		}
 		if !w.drops(f) {
-			s.members = append(s.members, member{s.called(name, f), at, *val})
+			s.members = append(s.members, member{s.called(name, f), f, at, *val})
 		}
 		if w.scope == anObject && val.kind == textValue {
 			w = s.learn(w, &h, name, val.text)
@@ -933,7 +933,7 @@ func (s *yamlScanner) flowObject(w wish) (v *value, ok bool) {
 			return v, false
 		}
 		if !w.drops(f) {
-			s.members = append(s.members, member{s.called(name, f), at, *val})
+			s.members = append(s.members, member{s.called(name, f), f, at, *val})
 		}
 		if w.scope == anObject && val.kind == textValue {
 			w = s.learn(w, &h, name, val.text)

@@ -40,7 +40,8 @@ type value struct {
 // A member is a name in an object, and its value.
 type member struct {
 	name  string
-	at    int // where the name begins
+	field *shapeField // that it is, if that is known
+	at    int         // where the name begins
 	value value
 }
 
