@@ -59,9 +59,11 @@ func ParseFS(fsys fs.FS, roots ...string) (*Cluster, error) { return Loader{}.Pa
 // not looked into. Kinds without bearing are counted in Skipped. A kind of
 // policy that is not modeled is an error, see [Loader.Accept].
 //
-// Parse takes YAML from r piece by piece. Beyond the objects, it needs memory for
-// about twice the largest document, which for JSON is the whole stream, and for a
-// few times more if the document is not written plainly.
+// Parse takes YAML from r piece by piece, and from an [io.Seeker], of which it may
+// read parts twice, also a list in JSON as kubectl prints it. Beyond the objects,
+// it needs memory for about twice the largest document, which for other JSON is
+// the whole stream, and for a few times more if the document is not written
+// plainly.
 //
 // It goes on after an error and returns all of them joined, each an [*Error],
 // in source order, and then no Cluster. After a thousand, it only counts them.

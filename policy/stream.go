@@ -89,8 +89,8 @@ func (s *stream) take(n int) []byte {
 func (s *stream) giveBack(text []byte) { s.free = append(s.free, text[:0]) }
 
 // rewinder returns a function that makes s what it is now, if what it reads can
-// be read again.
-func (s *stream) rewinder() (rewind func(), ok bool) {
+// be read again. It must then begin with head.
+func (s *stream) rewinder(head []byte) (rewind func(), ok bool) {
 	in, ok := s.in.(io.Seeker)
 	if !ok {
 		return nil, false
@@ -99,15 +99,18 @@ func (s *stream) rewinder() (rewind func(), ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	n, read, end := len(s.text), s.read, s.end
+	n, read := len(s.text), s.read
 	return func() {
 		s.text, s.read, s.end = s.text[:0], read-int64(n), false
-		if _, s.err = in.Seek(at-int64(n), io.SeekStart); s.err != nil {
-			s.end = true
-			return
+		_, err := in.Seek(at-int64(n), io.SeekStart)
+		if err == nil {
+			s.fill(n)
+			if s.err == nil && !bytes.HasPrefix(s.text, head) {
+				err = errors.New("the input changed while it was read")
+			}
 		}
-		if s.fill(n); s.err == nil {
-			s.end = end
+		if err != nil {
+			s.err, s.end = err, true
 		}
 	}, true
 }
@@ -348,11 +351,11 @@ func (x *itemReader) between(d *document, cuts []int) bool {
 // it was.
 func (r *reading) longList(name string, s *stream) bool {
 	begin, newline := firstItem(s.text)
-	rewind, ok := s.rewinder()
+	head := slices.Clone(s.text[:begin])
+	rewind, ok := s.rewinder(head)
 	if begin == 0 || s.end || !ok {
 		return false
 	}
-	head := slices.Clone(s.text[:begin])
 	h := r.json.guess(&document{file: newJSON(name, head), end: len(head)})
 	h = header{cmp.Or(h.apiVersion, "v1"), cmp.Or(h.kind, "List")}
 	l, ok := (&manifest{apiVersion: h.apiVersion, kind: h.kind}).listing()
