@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,6 +225,99 @@ func TestFastIsSlowInPieces(t *testing.T) {
 	assert.Greater(t, read, 100)
 	many := strings.Repeat("- a\n", 700) + strings.Repeat("- apiVersion: v1\n  kind: Pod\n  metadata: {name: A}\n", 700)
 	checkSame(t, "f.yaml", []byte("apiVersion: v1\nkind: List\nitems:\n"+many))
+}
+
+// Objects in a list in JSON are made without a tree of values, unless there is
+// something to tell of them.
+func TestFastIsSlowFilled(t *testing.T) {
+	odd := []string{"null", "1", `"x"`, "true", "false", "[]", "{}", "[null]", `{"a": null}`, `{"a": "b", "a": "c"}`, "1.5", "1e2", "-0", "99999999999",
+		`"\u0041"`, `"a\nb"`, `"2026-01-31T09:30:00Z"`, `[1, "a"]`, `[{}, {}]`, `["a", "b", "c"]`, "nul", "tru", `"`, `{"a" "b"}`, `["a" "b"]`}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, text := range [][]byte{manifestsOf(2).listJSON(t), corpus(t)["manifests-applied.json"]} {
+		lines := strings.SplitAfter(string(text), "\n")
+		for i, line := range lines {
+			key, val, isPair := strings.Cut(line, `": `)
+			if !isPair || rng.IntN(6) > 0 {
+				continue
+			}
+			changed := slices.Clone(lines)
+			with := odd[rng.IntN(len(odd))]
+			comma := strings.TrimLeft(val[len(strings.TrimRight(val, ",\n")):], "\n")
+			switch {
+			case rng.IntN(8) == 0:
+				changed[i] = key + `x": ` + val
+			case strings.ContainsAny(val, "{["):
+				changed[i] = key + `": ` + with + ",\n" + key + `_": ` + val
+			default:
+				changed[i] = key + `": ` + with + comma
+			}
+			checkSame(t, "f.json", []byte(strings.Join(changed, "")))
+		}
+	}
+}
+
+// A sought counts how often a text is read again. It may fail, or change.
+type sought struct {
+	*bytes.Reader
+	again int
+	fail  int // bytes before the end
+	other string
+}
+
+func (s *sought) Read(b []byte) (int, error) {
+	if s.fail > 0 && s.Len() <= s.fail {
+		return 0, errors.New("out of paper")
+	}
+	return s.Reader.Read(b[:min(len(b), s.Len()-s.fail)])
+}
+
+func (s *sought) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekStart {
+		s.again++
+		if s.other != "" {
+			s.Reader = bytes.NewReader([]byte(s.other))
+		}
+	}
+	return s.Reader.Seek(offset, whence)
+}
+
+// A long list in JSON is read once, and again if it is not what it seems.
+func TestLongListIsReadOnce(t *testing.T) {
+	good := string(kubectlDump(30).listJSON(t))
+	for name, c := range map[string]struct {
+		text  string
+		in    sought
+		again int
+		err   string
+	}{
+		"plain":             {text: good},
+		"behind a mark":     {text: byteOrderMark + good},
+		"and two of them":   {text: good + good, again: 1},
+		"no list":           {text: strings.Replace(good, `"kind": "List"`, `"kind": "Lisp"`, 1), again: 1, err: "unknown kind \"Lisp\""},
+		"cut off":           {text: good[:len(good)-3], again: 1, err: "a value is not finished"},
+		"not UTF-8":         {text: strings.Replace(good, "restartPolicy", "restart\xff", 1), again: 1, err: "not UTF-8"},
+		"unknown field":     {text: strings.Replace(good, `"resourceVersion": ""`, `"resourceVersion": ""}, "itens": {`, 1), err: `unknown field "itens"`},
+		"a read that fails": {text: good, in: sought{fail: 10_000}, err: "out of paper"},
+		"another text":      {text: good[:len(good)-3], in: sought{other: strings.Repeat(" ", 4000) + good}, again: 1, err: "the input changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.in.Reader = bytes.NewReader([]byte(c.text))
+			r := newReading(Loader{})
+			r.piece = 4000
+			r.stream("f.json", &c.in)
+			fast, err := r.result()
+			assert.Equal(t, c.again, c.in.again)
+			if c.err != "" {
+				assert.ErrorContains(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			_, slow, err := read(Loader{}, "f.json", []byte(c.text), true)
+			require.NoError(t, err)
+			assert.Equal(t, objectsOf(slow), objectsOf(fast))
+			assert.Equal(t, placesOf(slow), placesOf(fast))
+		})
+	}
 }
 
 // Mutations of the corpus, which are mostly wrong.

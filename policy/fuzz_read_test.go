@@ -23,6 +23,9 @@ var seeds = []string{
 	"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n---\napiVersion: apps/v1\nkind: NetworkPolicy\n---\nkind: X\n",
 	`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"a": 1}, "labels": {}}}`,
 	`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a"}, "spec": {"ingress": [null, {"from": [{}]}]}}`,
+	`{"apiVersion": "v1", "kind": "List", "items": [` + "\n" + `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"a": "b"}},
+"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 80}]}]}},` + "\n" + `{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a"},
+"spec": {"podSelector": {"matchLabels": {"a": "b"}}, "ingress": [{"ports": [{"port": "x", "protocol": "TCP"}, {"port": 1, "endPort": 2}], "from": [{"podSelector": {}}]}]}}]}`,
 	`{} {"a": [1, 2,` + "\n", `[{"a": "\ud800"}]`, everything,
 }
 

@@ -262,7 +262,11 @@ func (s *manifest) strayFields() []finding {
 
 // load reads an object of a kind that a Cluster holds.
 func (r *reading) load(s manifest, k *kind) {
-	obj := k.make()
+	obj := s.value.object
+	made := obj != nil
+	if !made {
+		obj = k.make()
+	}
 	out := reflect.ValueOf(obj).Elem()
 	dec := decoder{json: s.doc.json, strict: k.reads == nil, path: r.path}
 	v := s.value
@@ -274,8 +278,10 @@ func (r *reading) load(s manifest, k *kind) {
 		})
 		v = v.without("status")
 	}
-	dec.decode(v, out, k.shape())
-	r.path = dec.path
+	if !made {
+		dec.decode(v, out, k.shape())
+		r.path = dec.path
+	}
 	out.FieldByName("TypeMeta").Set(reflect.ValueOf(metav1.TypeMeta{APIVersion: k.apiVersion, Kind: k.name}))
 	switch {
 	case k.global:
@@ -299,7 +305,7 @@ func (r *reading) load(s manifest, k *kind) {
 	case len(fs) > 0, s.doc.scanner == nil && (k.located || suspicious):
 		s.locate()
 		whole := s.value
-		if s.doc.scanner != nil && k.reads != nil {
+		if s.doc.scanner != nil && (made || k.reads != nil) {
 			if v, ok := s.doc.scanner.again(s.value.at); ok {
 				whole = v
 			}

@@ -29,6 +29,7 @@ const (
 type wish struct {
 	scope
 	shape *shape // of what is chosen
+	kind  *kind  // of the object, if that is known
 }
 
 // of returns what to keep of the member called name, and the field that it is,
@@ -88,7 +89,7 @@ func wishFor(apiVersion, name string) wish {
 	case k == nil:
 		return wish{scope: chosen, shape: &shape{}}
 	}
-	return wish{scope: chosen, shape: k.shape()}
+	return wish{scope: chosen, shape: k.shape(), kind: k}
 }
 
 // An audience is given the items of a list instead of the list.

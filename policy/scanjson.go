@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"reflect"
 	"unicode/utf8"
 )
 
@@ -14,7 +15,8 @@ type jsonScanner struct {
 	grove
 	text    []byte // in UTF-8
 	at      int
-	skipped [1 << 8]span // objects and lists, by the names of the members
+	skipped [1 << 8]span                  // objects and lists, by the names of the members
+	lists   map[*shapeField]reflect.Value // to put lists together in, empty
 }
 
 // A span is the place of a perfect value, and how deep it is nested.
@@ -492,6 +494,7 @@ func (s *jsonScanner) object(v *value, w wish) bool {
 	ascending := true
 	var last []byte
 	var h header
+	tried := s.audience == nil || s.depth != depthOfItems+1
 	for {
 		if s.token() != '"' {
 			return false
@@ -537,6 +540,13 @@ func (s *jsonScanner) object(v *value, w wish) bool {
 		switch s.token() {
 		case ',':
 			s.at++
+			if w.kind != nil && !tried && len(s.members) == int(object)+2 { // apiVersion and kind
+				tried = true
+				if s.fill(v, w.kind, skipped, last, ascending) {
+					v.members = s.closeObject(object)
+					return true
+				}
+			}
 			continue
 		case '}':
 			s.at++

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // maxDepth is how deep values may be nested. No API object comes near it.
@@ -31,10 +33,11 @@ const (
 // The zero value is null.
 type value struct {
 	kind    valueKind
-	text    string   // of a text what it says, of a number or boolean its literal
-	items   []value  // of a list
-	members []member // of an object, in the order of the text, repeated names included
-	at, end int      // text[at:end] is the value
+	text    string        // of a text what it says, of a number or boolean its literal
+	items   []value       // of a list
+	members []member      // of an object, in the order of the text, repeated names included
+	at, end int           // text[at:end] is the value
+	object  metav1.Object // that was made of it; then most members are missing
 }
 
 // A member is a name in an object, and its value.
