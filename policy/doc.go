@@ -20,6 +20,8 @@
 //     manifests in the testdata of this module are read fast, and all that the
 //     package scale writes, its dumps in the form of kubectl included
 //     (go test -run 'ScannedShare|AtScale' -v ./policy).
+//   - A list in JSON that is longer than 256 KB is read piece by piece, if its
+//     items begin lines, as in what kubectl writes, and it comes from an [io.Seeker].
 //   - A [Warning] is data beside the result: legal, but suspicious. [Errors]
 //     lists the errors that a joined one holds.
 //
