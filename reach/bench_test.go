@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 var sizes = []scale.Size{scale.S, scale.M, scale.L, scale.XL}
@@ -133,10 +134,10 @@ func BenchmarkCompileHard(b *testing.B) {
 // How Compile grows in one thing alone, over two orders of magnitude.
 func BenchmarkCompileGrowth(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
-		growth(b, fmt.Sprintf("pods=%d", n), scale.Size{Pods: n, Policies: 200}.Cluster)
+		growth(b, fmt.Sprintf("pods=%d", n), func() *policy.Cluster { return noServices(scale.Size{Pods: n, Policies: 200}) })
 	}
 	for _, n := range []int{100, 1_000, 10_000} {
-		growth(b, fmt.Sprintf("policies=%d", n), scale.Size{Pods: 10_000, Policies: n}.Cluster)
+		growth(b, fmt.Sprintf("policies=%d", n), func() *policy.Cluster { return noServices(scale.Size{Pods: 10_000, Policies: n}) })
 	}
 	for _, n := range []int{100, 1_000, 10_000} {
 		growth(b, fmt.Sprintf("labels=%d", n), func() *policy.Cluster { return scale.UniqueLabels(n) })
@@ -147,12 +148,14 @@ func BenchmarkCompileGrowth(b *testing.B) {
 	for _, n := range []int{30, 300, 3_000} {
 		growth(b, fmt.Sprintf("namespaces=%d", n), func() *policy.Cluster { return spread(n) })
 	}
+	for _, n := range []int{40, 400, 4_000} {
+		growth(b, fmt.Sprintf("service/ports=%d/pods=%d", n, n), func() *policy.Cluster { return wide(n) })
+	}
 }
 
 func growth(b *testing.B, name string, cluster func() *policy.Cluster) {
 	b.Run(name, func(b *testing.B) {
 		c := cluster()
-		c.Services = nil
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := reach.Compile(c); err != nil {
@@ -160,6 +163,46 @@ func growth(b *testing.B, name string, cluster func() *policy.Cluster) {
 			}
 		}
 	})
+}
+
+func noServices(s scale.Size) *policy.Cluster {
+	c := s.Cluster()
+	c.Services = nil
+	return c
+}
+
+// wide returns a Service with n node ports and n pods
+// that declare up to ten ports each. Every tenth port of the Service leads to a
+// named one.
+func wide(n int) *policy.Cluster {
+	labels := map[string]string{"app": "wide"}
+	svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "wide", Namespace: "team"}}
+	svc.Spec.Selector, svc.Spec.ClusterIP, svc.Spec.Type = labels, "172.20.0.1", corev1.ServiceTypeNodePort
+	for i := range n {
+		p := corev1.ServicePort{Name: fmt.Sprintf("p%d", i), Port: int32(1 + i), TargetPort: intstr.FromInt(10_000 + i)}
+		if i%10 == 0 {
+			p.TargetPort = intstr.FromString(p.Name)
+		}
+		svc.Spec.Ports = append(svc.Spec.Ports, p)
+	}
+	c := &policy.Cluster{Services: []*corev1.Service{svc}}
+	for i := range n {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", i), Namespace: "team", Labels: labels},
+			Status: corev1.PodStatus{
+				PodIP:      fmt.Sprintf("10.0.%d.%d", i>>8, i&255),
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+			},
+		}
+		ports := make([]corev1.ContainerPort, min(10, n/10))
+		for j := range ports {
+			number := 10 * ((i + j) % (n / 10))
+			ports[j] = corev1.ContainerPort{Name: fmt.Sprintf("p%d", number), ContainerPort: int32(10_000 + number)}
+		}
+		pod.Spec.Containers = []corev1.Container{{Name: "main", Ports: ports}}
+		c.Pods = append(c.Pods, pod)
+	}
+	return c
 }
 
 // spread returns 3,000 pods in n namespaces, each of which lets in the next one.

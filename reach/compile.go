@@ -19,9 +19,8 @@ import (
 // objects of c for [Graph.With]; queries of the Graph that Compile returns never
 // look at them.
 //
-// The cost grows with the objects of c, with what the policies tell apart, with
-// the pairs of a policy and a class of pods that it selects, and with those of a
-// port of a Service and a pod behind it. The rows of different rules take a bit
+// The cost grows with the objects of c, with what the policies tell apart, and
+// with the pairs of a policy and a class of pods that it selects. The rows of different rules take a bit
 // for each class of peers: only where as many rules name different peers as there
 // are classes does that grow with their square. So it does with the different port
 // ranges in the rules that concern one pod.

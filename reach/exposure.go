@@ -53,9 +53,7 @@ func (g *Graph) Exposures(pod Endpoint) []Exposure {
 			continue
 		}
 		for port := range s.Ports {
-			if slices.ContainsFunc(s.ports[port], func(b backend) bool { return g.mayBe(id, &b) }) {
-				list = append(list, g.exposuresBy(int32(i), int32(port), id)...)
-			}
+			list = append(list, g.exposuresBy(int32(i), int32(port), id)...)
 		}
 	}
 	return list
@@ -94,10 +92,14 @@ func (g *Graph) hasAddr(id int32, a netip.Addr) bool {
 func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	s := &g.services.list[service]
 	var ports []policy.Port // of the pod
-	for _, b := range s.ports[port] {
-		if g.mayBe(pod, &b) && !slices.Contains(ports, b.port) {
-			ports = append(ports, b.port)
+	backends := &s.ports[port]
+	for b := range backends.all() {
+		if p := backends.portOf(b); g.mayBe(pod, b) && !slices.Contains(ports, p) {
+			ports = append(ports, p)
 		}
+	}
+	if len(ports) == 0 {
+		return nil
 	}
 	var list []Exposure
 	index := make(map[exposureKey]int)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -34,18 +35,49 @@ type services struct {
 
 type service struct {
 	*policy.Service
-	ports    [][]backend // of each of Ports
-	backends []backend   // the ready ones whatever the port, which DNS names
+	ports    []backendList // of each of Ports
+	backends backendList   // the ready ones whatever the port, which DNS names
 	isDNS    bool
 	aliased  types.NamespacedName // the Service that the alias means, which DNS follows by its full name only
 	noPods   bool                 // it has no selector, or that picks no pod at all
+}
+
+// A backendList is the backends of a Service port. Ports that lead to the same
+// pods share them, so that nothing is kept for each port and pod.
+type backendList struct {
+	pods   []backend   // that the selector picks, ascending
+	port   policy.Port // of pods; zero if each has its own, or the client chooses
+	listed []backend   // others, of EndpointSlices
+}
+
+// all yields the backends, first the pods.
+func (l *backendList) all() iter.Seq[*backend] {
+	return func(yield func(*backend) bool) {
+		for _, list := range [...][]backend{l.pods, l.listed} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (l *backendList) isEmpty() bool { return len(l.pods)+len(l.listed) == 0 }
+
+// portOf returns the port of a backend, or zero if the client chooses.
+func (l *backendList) portOf(b *backend) policy.Port {
+	if b.port != (policy.Port{}) {
+		return b.port
+	}
+	return l.port
 }
 
 // A backend is a usable backend of a Service port.
 type backend struct {
 	end   int32       // -1 if several endpoints have its address
 	addr  netip.Addr  // of an endpoint that an EndpointSlice lists
-	port  policy.Port // zero if the client chooses
+	port  policy.Port // zero if the list tells it; see backendList.portOf
 	fams  flags
 	host  int32 // the host that it is local to; -1 for none
 	orPod bool  // end is a node, and pods on its network have its address, too
@@ -109,7 +141,7 @@ func (g *Graph) findServices(m *policy.Model, labels []map[string]string) *servi
 		}
 		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
 		svc.Labels = nil // they are those of the API object
-		svc.ports = make([][]backend, len(svc.Ports))
+		svc.ports = make([]backendList, len(svc.Ports))
 		s.addDoors(int32(i))
 	}
 	for i := range s.list {
@@ -164,9 +196,26 @@ func (g *Graph) pickBackends(m *policy.Model, labels []map[string]string) [][]in
 	return picked
 }
 
-// addPods adds the backends among the pods that the selector picks.
+// A portName is the name of a port, which tells it together with the protocol.
+type portName struct {
+	name     string
+	protocol policy.Protocol
+}
+
+// addPods adds the backends among the pods that the selector picks. Other than
+// for policies, the first of the containers that declares a name counts.
 func (g *Graph) addPods(s *service, pods []int32) {
 	s.noPods = len(pods) == 0
+	named := make(map[portName][]backend) // what the ports of that name lead to
+	numbered := false
+	for _, sp := range s.Ports {
+		if sp.TargetName == "" {
+			numbered = true
+		} else {
+			named[portName{sp.TargetName, sp.Port.Protocol}] = nil
+		}
+	}
+	var all []backend
 	for _, id := range pods {
 		p := &g.pods[id]
 		if p.Terminated || p.Pending && len(p.Addrs) == 0 {
@@ -178,48 +227,39 @@ func (g *Graph) addPods(s *service, pods []int32) {
 			continue
 		}
 		if b.ready {
-			s.backends = append(s.backends, b)
+			s.backends.pods = append(s.backends.pods, b)
 		}
-		targets := targetPorts(p, s.Ports)
-		for i, sp := range s.Ports {
-			if number, ok := targets(sp); ok {
-				b.port = sp.Port.Protocol.Port(number)
-				s.ports[i] = append(s.ports[i], b)
-			}
+		if numbered {
+			all = append(all, b)
 		}
-	}
-}
-
-// targetPorts returns a func that returns the port of a pod that a port of a
-// Service leads to. Other than for policies, the first of the containers that
-// declares a name counts.
-func targetPorts(p *policy.Pod, ports []policy.ServicePort) func(policy.ServicePort) (uint16, bool) {
-	type key struct {
-		name     string
-		protocol policy.Protocol
-	}
-	var numbers map[key]uint16
-	if slices.ContainsFunc(ports, func(sp policy.ServicePort) bool { return sp.TargetName != "" }) {
-		numbers = make(map[key]uint16, len(p.Ports))
+		if len(named) == 0 {
+			continue
+		}
 		for _, cp := range p.Ports {
-			k := key{cp.Name, cp.Port.Protocol}
-			if _, ok := numbers[k]; !ok && cp.By != policy.InitContainer {
-				numbers[k] = cp.Port.Number
+			k := portName{cp.Name, cp.Port.Protocol}
+			list, ok := named[k]
+			if !ok || cp.By == policy.InitContainer || len(list) > 0 && list[len(list)-1].end == id {
+				continue
 			}
+			b.port = cp.Port
+			named[k] = append(list, b)
 		}
 	}
-	return func(sp policy.ServicePort) (uint16, bool) {
+	for i, sp := range s.Ports {
 		if sp.TargetName == "" {
-			return sp.Target, true
+			s.ports[i] = backendList{pods: all, port: sp.Port.Protocol.Port(sp.Target)}
+		} else {
+			s.ports[i] = backendList{pods: named[portName{sp.TargetName, sp.Port.Protocol}]}
 		}
-		number, ok := numbers[key{sp.TargetName, sp.Port.Protocol}]
-		return number, ok
 	}
 }
 
 // addEndpoints adds the backends that EndpointSlices list, unless they are there
 // already.
 func (g *Graph) addEndpoints(all *services, s *service) {
+	if len(s.Endpoints) == 0 {
+		return
+	}
 	type key struct {
 		list int // of the ports, or -1
 		end  int32
@@ -227,41 +267,21 @@ func (g *Graph) addEndpoints(all *services, s *service) {
 		port policy.Port
 		fams flags
 	}
-	keyOf := func(list int, b backend) key {
+	seen := make(map[key]bool)
+	add := func(list int, to *backendList, b backend) {
+		k := key{list, b.end, b.addr, b.port, b.fams}
 		if 0 <= b.end && b.end < g.first.addr {
-			b.addr = netip.Addr{} // the end and the family tell it
+			k.addr = netip.Addr{} // the end and the family tell it
 		}
-		return key{list, b.end, b.addr, b.port, b.fams}
-	}
-	type portName struct {
-		name     string
-		protocol policy.Protocol
-	}
-	seen, named := make(map[key]bool), make(map[portName][]int)
-	add := func(list int, to *[]backend, b backend) {
-		if k := keyOf(list, b); !seen[k] {
+		if !seen[k] && !to.hasPod(&b) {
 			seen[k] = true
-			*to = append(*to, b)
+			to.listed = append(to.listed, b)
 		}
 	}
-	if len(s.Endpoints) > 0 {
-		for i, sp := range s.Ports {
-			name := portName{sp.Name, sp.Port.Protocol}
-			named[name] = append(named[name], i)
-		}
-		known := func(list int, backends []backend) {
-			for _, b := range backends {
-				for _, fam := range families {
-					b := b
-					b.fams &= fam.flag()
-					seen[keyOf(list, b)] = true
-				}
-			}
-		}
-		known(-1, s.backends)
-		for i, list := range s.ports {
-			known(i, list)
-		}
+	named := make(map[portName][]int)
+	for i, sp := range s.Ports {
+		name := portName{sp.Name, sp.Port.Protocol}
+		named[name] = append(named[name], i)
 	}
 	for _, e := range s.Endpoints {
 		b := backend{addr: e.Addr, port: e.Port, fams: familyOf(e.Addr).flag(), host: -1, ready: e.Ready}
@@ -285,6 +305,12 @@ func (g *Graph) addEndpoints(all *services, s *service) {
 			add(-1, &s.backends, b)
 		}
 	}
+}
+
+// hasPod reports whether b is one of the pods, over its family and at its port.
+func (l *backendList) hasPod(b *backend) bool {
+	i, ok := slices.BinarySearchFunc(l.pods, b.end, func(pod backend, end int32) int { return cmp.Compare(pod.end, end) })
+	return ok && l.pods[i].fams&b.fams != 0 && l.portOf(&l.pods[i]) == b.port
 }
 
 // backendAt returns the endpoint that a list of endpoints means by address a, or
@@ -557,13 +583,19 @@ func (t *trap) of(s *service) (Endpoint, policy.Port, bool) {
 	if !hides || !s.exposed() {
 		return Endpoint{}, policy.Port{}, false
 	}
-	for port, backends := range s.ports {
-		for i := range backends {
-			b := &backends[i]
-			if b.end < 0 || b.end >= g.first.node || g.ends[b.end].flags&isNode != 0 {
-				continue
+	pods := make(map[*backend][]*backend) // the heads of lists that ports share
+	for port := range s.ports {
+		list := &s.ports[port]
+		var heads []*backend
+		if len(list.pods) > 0 {
+			var ok bool
+			if heads, ok = pods[&list.pods[0]]; !ok {
+				heads = g.heads(s, list.pods)
+				pods[&list.pods[0]] = heads
 			}
-			k := trapKey{g.row(g.ends[b.end].ingress, key(b.port)), b.fams}
+		}
+		for _, b := range slices.Concat(heads, g.heads(s, list.listed)) {
+			k := trapKey{g.row(g.ends[b.end].ingress, key(list.portOf(b))), b.fams}
 			if known := s.families(); known != 0 {
 				k.families &= known
 			}
@@ -574,11 +606,54 @@ func (t *trap) of(s *service) (Endpoint, policy.Port, bool) {
 				closed = g.keepsOut(k, func(client int32) bool { return g.comesIn(s, b, client) })
 			}
 			if closed {
-				return Endpoint{g, b.end}, b.port, true
+				return Endpoint{g, b.end}, list.portOf(b), true
 			}
 		}
 	}
 	return Endpoint{}, policy.Port{}, false
+}
+
+// heads returns those pods among backends of s that no other before is like: with
+// the same policies and families, and on no node at whose address s has a door
+// unless it is the same node.
+func (g *Graph) heads(s *service, list []backend) []*backend {
+	type alike struct {
+		ingress, host int32
+		fams          flags
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	var doors []int32
+	addDoor := func(a netip.Addr) {
+		if node, isNodes := g.nodeAt(a); isNodes {
+			doors = append(doors, g.ends[node].host)
+		}
+	}
+	for _, a := range s.ExternalIPs {
+		addDoor(a)
+	}
+	for _, b := range s.Balancers {
+		addDoor(b.Addr)
+	}
+	slices.Sort(doors)
+	var heads []*backend
+	seen := make(map[alike]bool)
+	for i := range list {
+		b := &list[i]
+		if b.end < 0 || b.end >= g.first.node || g.ends[b.end].flags&isNode != 0 {
+			continue
+		}
+		k := alike{g.ends[b.end].ingress, -1, b.fams}
+		if _, isDoor := slices.BinarySearch(doors, g.ends[b.end].host); isDoor {
+			k.host = g.ends[b.end].host
+		}
+		if !seen[k] {
+			seen[k] = true
+			heads = append(heads, b)
+		}
+	}
+	return heads
 }
 
 func (t *trap) isClosed(k trapKey) bool {

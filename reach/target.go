@@ -220,10 +220,11 @@ func (g *Graph) servicePorts(i int32) []namedPort {
 	for n, sp := range s.Ports {
 		switch {
 		case sp.Name == "":
-		case s.Kind == policy.Headless && len(s.backends) > 0:
-			for _, b := range s.ports[n] {
-				if b.ready { // DNS names no others
-					list = append(list, namedPort{sp.Name, b.port})
+		case s.Kind == policy.Headless && !s.backends.isEmpty():
+			for b := range s.ports[n].all() {
+				np := namedPort{sp.Name, s.ports[n].portOf(b)}
+				if b.ready && (len(list) == 0 || list[len(list)-1] != np) { // DNS names no others
+					list = append(list, np)
 				}
 			}
 		default:

@@ -99,6 +99,7 @@ type walk struct {
 	aliases  int           // followed so far
 	alias    Door          // the last of them
 	selves   []policy.Port // at which the client has been its own backend
+	port     policy.Port   // of the backends; zero if each has its own, or the client chooses
 	hop      hop           // the next one, as far as it is known
 }
 
@@ -169,7 +170,7 @@ func (g *Graph) walkBackends(p *Profile, c Connection, service, port int32, yiel
 		w.stop(Gone, missing{})
 		return
 	}
-	backends := g.services.list[service].ports[port]
+	backends := &g.services.list[service].ports[port]
 	w.families(service, backends, hasBoth, func(fam Family) {
 		w.usable(backends, fam, func(b *backend) {
 			if !w.ambiguous(b) {
@@ -187,10 +188,18 @@ func (w *walk) direct(b *backend, end int32) {
 	h := w.hop
 	h.kind, h.outTo, h.backend, h.source = plainHop, end, end, h.client
 	h.addr = w.g.outsideAddr(b)
-	if b.port.Valid() {
-		h.outPort, h.port = b.port, b.port
+	if port := w.portOf(b); port.Valid() {
+		h.outPort, h.port = port, port
 	}
 	w.emit(&h)
+}
+
+// portOf returns the port of a backend, or zero if the client chooses.
+func (w *walk) portOf(b *backend) policy.Port {
+	if b.port != (policy.Port{}) {
+		return b.port
+	}
+	return w.port
 }
 
 // stop ends a way.
@@ -460,9 +469,9 @@ func famsOf(a netip.Addr) flags {
 // families calls do for each family that the connection can use to the backends
 // of a Service, by a door of the families fams. It ends the way if there is none.
 // A door that has one family has that of the Service.
-func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)) {
+func (w *walk) families(i int32, backends *backendList, fams flags, do func(Family)) {
 	s := &w.g.services.list[i]
-	if len(backends) == 0 {
+	if backends.isEmpty() {
 		if s.noPods && s.Mirrored {
 			w.stop(Unknown, missing{what: missingPods, id: i})
 		} else {
@@ -470,6 +479,7 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 		}
 		return
 	}
+	w.port = backends.port
 	known := s.families()
 	client := w.clientFamilies() & w.entry
 	if w.hop.outFamily != AnyFamily {
@@ -513,19 +523,22 @@ func (w *walk) families(i int32, backends []backend, fams flags, do func(Family)
 // possibleFamilies returns those of which a Service has one, if the input does
 // not tell which: of the backends, else of anything in the input, else of the
 // client, as far as their addresses are known.
-func (w *walk) possibleFamilies(backends []backend) flags {
+func (w *walk) possibleFamilies(backends *backendList) flags {
 	return cmp.Or(w.knownFamilies(backends), w.g.services.families, w.g.ends[w.c.From.id].flags&hasBoth)
 }
 
 // reachesOwn reports whether the client is a node and may reach some backend over
 // a family of which it has no known address, if the backend is on it.
-func (w *walk) reachesOwn(backends []backend, fam Family) bool {
+func (w *walk) reachesOwn(backends *backendList, fam Family) bool {
 	if !w.isNode || w.g.ends[w.c.From.id].flags&isAt != 0 || !w.asks(fam) {
 		return false
 	}
-	return slices.ContainsFunc(backends, func(b backend) bool {
-		return b.end >= 0 && b.fams&fam.flag() != 0 && (w.isOwn(b.end) || w.mayBeOwn(b.end))
-	})
+	for b := range backends.all() {
+		if b.end >= 0 && b.fams&fam.flag() != 0 && (w.isOwn(b.end) || w.mayBeOwn(b.end)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOwn reports whether a backend is on the node that the client is, and mayBeOwn
@@ -556,11 +569,11 @@ func (w *walk) asks(fam Family) bool { return w.c.Family == AnyFamily || w.c.Fam
 
 // knownFamilies returns the families of those addresses of backends that are
 // known.
-func (w *walk) knownFamilies(backends []backend) flags {
+func (w *walk) knownFamilies(backends *backendList) flags {
 	var fams flags
-	for j := range backends {
-		if id := backends[j].end; id < 0 || w.g.hasAddrs(id) {
-			fams |= backends[j].fams
+	for b := range backends.all() {
+		if b.end < 0 || w.g.hasAddrs(b.end) {
+			fams |= b.fams
 		}
 	}
 	return fams
@@ -581,7 +594,7 @@ func (w *walk) clientFamilies() flags {
 // clusterIP goes to the ClusterIP of a Service port.
 func (w *walk) clusterIP(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
-	backends := s.ports[port]
+	backends := &s.ports[port]
 	w.families(i, backends, fams, func(fam Family) {
 		switch {
 		case w.outside && s.InternalLocal:
@@ -612,11 +625,10 @@ func (w *walk) snat(hides bool) bool {
 
 // headless goes to the backends as DNS names them.
 func (w *walk) headless(i int32) {
-	backends := w.g.services.list[i].backends
+	backends := &w.g.services.list[i].backends
 	w.families(i, backends, hasBoth, func(fam Family) {
 		found := false
-		for j := range backends {
-			b := &backends[j]
+		for b := range backends.all() {
 			if !b.ready || b.fams&fam.flag() == 0 {
 				continue
 			}
@@ -635,7 +647,7 @@ func (w *walk) headless(i int32) {
 // without saying at which node.
 func (w *walk) anyNode(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
-	backends := s.ports[port]
+	backends := &s.ports[port]
 	node, isNodes := w.g.nodeAt(w.hop.door.Addr)
 	w.families(i, backends, fams, func(fam Family) {
 		switch {
@@ -671,7 +683,7 @@ func (g *Graph) nodeAt(a netip.Addr) (node int32, ok bool) {
 // nodePort goes to a node port of a node, as endpoint id.
 func (w *walk) nodePort(i, port, id, node int32) {
 	s := &w.g.services.list[i]
-	backends := s.ports[port]
+	backends := &s.ports[port]
 	host := w.g.ends[node].host
 	own := !w.outside && host == w.host
 	if !w.outside && !own && node != w.g.first.unknown && !(w.g.isFixed(host) && w.g.isFixed(w.host)) {
@@ -699,7 +711,7 @@ func (w *walk) nodePort(i, port, id, node int32) {
 			}
 			w.each(b, func(end int32) {
 				h := w.hop
-				h.kind, h.backend, h.port, h.source = translatedHop, end, b.port, h.client
+				h.kind, h.backend, h.port, h.source = translatedHop, end, w.portOf(b), h.client
 				h.addr = w.g.outsideAddr(b)
 				if w.snat(!s.ExternalLocal) {
 					h.source, h.hidden = w.mask(node, fam, end), true
@@ -751,8 +763,8 @@ func (w *walk) filter(i int32, fam Family) bool {
 // may heed the source ranges or not.
 func (w *walk) proxied(i, port int32, fams flags) {
 	s := &w.g.services.list[i]
-	if len(s.ports[port]) == 0 {
-		w.families(i, nil, hasBoth, nil)
+	if backends := &s.ports[port]; backends.isEmpty() {
+		w.families(i, backends, hasBoth, nil)
 		return
 	}
 	fams &= w.clientFamilies()
@@ -787,7 +799,7 @@ func (w *walk) fromProxy(i, port int32, fams flags) {
 		w.hop.outTo = w.g.first.addr + w.g.outsideIndex(a)
 	}
 	s := &w.g.services.list[i]
-	backends, byNode := s.ports[port], s.HasNodePort(int(port))
+	backends, byNode := &s.ports[port], s.HasNodePort(int(port))
 	w.families(i, backends, hasBoth, func(fam Family) {
 		next := func(b *backend) { w.fromBalancer(b, fam, byNode && w.snat(!s.ExternalLocal)) }
 		if byNode && s.ExternalLocal {
@@ -806,7 +818,7 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 		return
 	}
 	h := w.hop
-	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, -1
+	h.kind, h.backend, h.port, h.source = translatedHop, b.end, w.portOf(b), -1
 	h.addr = w.g.outsideAddr(b)
 	if a := w.c.Balancer; a.IsValid() && familyOf(a) == fam {
 		h.source = w.g.at1(a)
@@ -829,11 +841,13 @@ func (w *walk) fromBalancer(b *backend, fam Family, hides bool) {
 
 // usable calls do with the backends that connections go to: the ready ones, or
 // if there are none, those that are terminating and still serve.
-func (w *walk) usable(backends []backend, fam Family, do func(*backend)) {
-	ready := slices.ContainsFunc(backends, func(b backend) bool { return b.ready && b.fams&fam.flag() != 0 })
-	found := false
-	for j := range backends {
-		if b := &backends[j]; b.ready == ready && b.fams&fam.flag() != 0 {
+func (w *walk) usable(backends *backendList, fam Family, do func(*backend)) {
+	ready, found := false, false
+	for b := range backends.all() {
+		ready = ready || b.ready && b.fams&fam.flag() != 0
+	}
+	for b := range backends.all() {
+		if b.ready == ready && b.fams&fam.flag() != 0 {
 			found = true
 			do(b)
 		}
@@ -845,7 +859,7 @@ func (w *walk) usable(backends []backend, fam Family, do func(*backend)) {
 
 // local is like usable for the backends on one host, that of an endpoint. Of
 // some it may not be known whether they are.
-func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*backend)) {
+func (w *walk) local(backends *backendList, fam Family, host, of int32, do func(*backend)) {
 	var any, found, ready bool
 	var unknown [2]*backend // by whether it is ready, the first
 	several := !w.g.isFixed(host) && w.isSeveral()
@@ -858,8 +872,7 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 		}
 		return b.host >= 0 && of != w.g.first.unknown && !(w.g.isFixed(b.host) && w.g.isFixed(host))
 	}
-	for j := range backends {
-		b := &backends[j]
+	for b := range backends.all() {
 		if b.fams&fam.flag() == 0 {
 			continue
 		}
@@ -873,8 +886,8 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 		}
 	}
 	if found && (ready || unknown[1] == nil) {
-		for j := range backends {
-			if b := &backends[j]; (b.host == host || w.isSelf(b)) && b.ready == ready && b.fams&fam.flag() != 0 {
+		for b := range backends.all() {
+			if (b.host == host || w.isSelf(b)) && b.ready == ready && b.fams&fam.flag() != 0 {
 				do(b)
 			}
 		}
@@ -885,8 +898,8 @@ func (w *walk) local(backends []backend, fam Family, host, of int32, do func(*ba
 	}
 	switch {
 	case b != nil && w.g.isFixed(host):
-		for j := range backends {
-			if o := &backends[j]; o.ready == b.ready && maybe(o) {
+		for o := range backends.all() {
+			if o.ready == b.ready && maybe(o) {
 				w.stop(Unknown, missing{what: missingNode, id: o.end})
 			}
 		}
@@ -922,11 +935,10 @@ func (w *walk) isSeveral() bool {
 
 // atOwnNodes calls do with the backends that a connection from outside reaches
 // by way of the nodes that they are on.
-func (w *walk) atOwnNodes(backends []backend, fam Family, do func(*backend)) {
+func (w *walk) atOwnNodes(backends *backendList, fam Family, do func(*backend)) {
 	any, found := false, false
 	var ready *readyHosts // only needed if some are not
-	for j := range backends {
-		b := &backends[j]
+	for b := range backends.all() {
 		if b.fams&fam.flag() == 0 {
 			continue
 		}
@@ -969,10 +981,10 @@ type readyHosts struct {
 	unfixed bool // some of them are not known
 }
 
-func (w *walk) readyHosts(backends []backend, fam Family) *readyHosts {
+func (w *walk) readyHosts(backends *backendList, fam Family) *readyHosts {
 	r := &readyHosts{on: make(map[int32]bool)}
-	for j := range backends {
-		if b := &backends[j]; b.ready && b.fams&fam.flag() != 0 && b.host >= 0 {
+	for b := range backends.all() {
+		if b.ready && b.fams&fam.flag() != 0 && b.host >= 0 {
 			r.on[b.host] = true
 			r.unfixed = r.unfixed || !w.g.isFixed(b.host)
 		}
@@ -1018,8 +1030,8 @@ func (w *walk) inside(b *backend, fam Family, hides bool) {
 			return
 		}
 		h := w.hop
-		h.kind, h.backend, h.port, h.addr = translatedHop, end, b.port, w.g.outsideAddr(b)
-		h.outTo, h.outPort = end, b.port
+		h.kind, h.backend, h.port, h.addr = translatedHop, end, w.portOf(b), w.g.outsideAddr(b)
+		h.outTo, h.outPort = end, w.portOf(b)
 		if w.profile.ServiceAddressPoliced {
 			h.outPort = w.c.Port
 			h.outTo, h.outAddr = w.serviceAddr(fam)
@@ -1095,10 +1107,10 @@ func (w *walk) each(b *backend, do func(end int32)) {
 // isFirstSelf reports whether b is the first of the pods that the client stands
 // for that comes by at its port: as that one, the client is its own backend.
 func (w *walk) isFirstSelf(b *backend) bool {
-	if slices.Contains(w.selves, b.port) {
+	if slices.Contains(w.selves, w.portOf(b)) {
 		return false
 	}
-	w.selves = append(w.selves, b.port)
+	w.selves = append(w.selves, w.portOf(b))
 	return true
 }
 
@@ -1127,9 +1139,9 @@ func (w *walk) translate(b *backend, fam Family, hides bool) {
 		return
 	}
 	h := w.hop
-	h.kind, h.backend, h.port, h.source = translatedHop, b.end, b.port, h.client
+	h.kind, h.backend, h.port, h.source = translatedHop, b.end, w.portOf(b), h.client
 	h.addr = w.g.outsideAddr(b)
-	h.outTo, h.outPort = b.end, b.port
+	h.outTo, h.outPort = b.end, w.portOf(b)
 	if hides {
 		h.source, h.hidden = w.mask(h.node, fam, h.backend), true
 	}
@@ -1145,7 +1157,7 @@ func (w *walk) fromNodes(b *backend, fam Family, hides bool) {
 		w.translate(b, fam, false)
 		return
 	}
-	w.hop.outTo, w.hop.outPort = b.end, b.port
+	w.hop.outTo, w.hop.outPort = b.end, w.portOf(b)
 	w.nodesBefore(b, fam)
 	w.hop.outTo, w.hop.outPort = 0, w.c.Port
 }
@@ -1155,7 +1167,7 @@ func (w *walk) fromNodes(b *backend, fam Family, hides bool) {
 func (w *walk) nodesBefore(b *backend, fam Family) {
 	by := func(node, nodes, source int32) {
 		h := w.hop
-		h.kind, h.backend, h.port, h.addr = translatedHop, b.end, b.port, w.g.outsideAddr(b)
+		h.kind, h.backend, h.port, h.addr = translatedHop, b.end, w.portOf(b), w.g.outsideAddr(b)
 		h.node, h.nodes, h.source, h.hidden = node, nodes, source, true
 		w.emit(&h)
 	}
