@@ -148,6 +148,12 @@ func BenchmarkCompileGrowth(b *testing.B) {
 	for _, n := range []int{30, 300, 3_000} {
 		growth(b, fmt.Sprintf("namespaces=%d", n), func() *policy.Cluster { return spread(n) })
 	}
+	for _, n := range []int{100, 1_000, 10_000} {
+		growth(b, fmt.Sprintf("ranges=%d/peers=10", n), func() *policy.Cluster { return nested(n, 10) })
+	}
+	for _, n := range []int{100, 1_000, 10_000} {
+		growth(b, fmt.Sprintf("ranges=%d/peers=%d", n, n), func() *policy.Cluster { return nested(n, n) })
+	}
 	for _, n := range []int{40, 400, 4_000} {
 		growth(b, fmt.Sprintf("service/ports=%d/pods=%d", n, n), func() *policy.Cluster { return wide(n) })
 	}
@@ -201,6 +207,32 @@ func wide(n int) *policy.Cluster {
 		}
 		pod.Spec.Containers = []corev1.Container{{Name: "main", Ports: ports}}
 		c.Pods = append(c.Pods, pod)
+	}
+	return c
+}
+
+// nested returns a pod whose policy has n port ranges, each inside the one before,
+// that are dealt out to as many pods as there are peers.
+func nested(n, peers int) *policy.Cluster {
+	np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "nested", Namespace: "team"}}
+	np.Spec.PodSelector.MatchLabels = map[string]string{"app": "server"}
+	c := &policy.Cluster{Policies: []*networkingv1.NetworkPolicy{np}}
+	add := func(name string, i int) {
+		c.Pods = append(c.Pods, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "team", Labels: map[string]string{"app": name}},
+			Status:     corev1.PodStatus{PodIP: fmt.Sprintf("10.0.%d.%d", i>>8, i&255)},
+		})
+	}
+	add("server", 0)
+	name := func(i int) string { return fmt.Sprintf("client-%d", i) }
+	for i := range peers {
+		add(name(i), 1+i)
+	}
+	for i := range n {
+		np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
+			From:  []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name(i % peers)}}}},
+			Ports: []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt(1 + i)), EndPort: new(int32(65_535 - i))}},
+		})
 	}
 	return c
 }

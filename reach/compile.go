@@ -22,8 +22,8 @@ import (
 // The cost grows with the objects of c, with what the policies tell apart, and
 // with the pairs of a policy and a class of pods that it selects. The rows of different rules take a bit
 // for each class of peers: only where as many rules name different peers as there
-// are classes does that grow with their square. So it does with the different port
-// ranges in the rules that concern one pod.
+// are classes does that grow with their square. So it does with port ranges of one
+// pod that overlap, if each is for other peers.
 func Compile(c *policy.Cluster) (*Graph, error) { return Profile{}.Compile(c) }
 
 // Compile is like the function [Compile], for a plugin that behaves as p says.

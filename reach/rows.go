@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
@@ -256,39 +257,49 @@ func (co *compiler) appendGrants(grants []grant, peers int32, it policy.PortItem
 type sweeper struct {
 	events []event
 	steps  []step
-	active []int // indices of grants, ascending
+	open   []int // how many grants with the same peers are active, by the first of them
+	active []int // the first ones, ascending
 }
 
-// An event is that a grant begins, or is over.
+// An event is that grants begin, or are over.
 type event struct {
 	at    int32
-	grant int
-	open  bool
+	first int // of the grants with these peers
+	more  int // grants with these peers from here on
 }
 
 // sweep returns the steps of a profile with the given grants, until the next
-// sweep. The union of the peers of some of them is a row.
+// sweep. The union of the peers of some of them is a row; no two of these have
+// the same peers.
 func (sw *sweeper) sweep(grants []grant, union func(grants []grant, active []int) int32) []step {
-	// The same peers need a row only once, so that active is a set.
-	slices.SortFunc(grants, func(a, b grant) int {
-		return cmp.Or(a.compare(b), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
-	})
+	slices.SortFunc(grants, grant.compare)
 	events := sw.events[:0]
+	first := 0
 	for i, g := range grants {
-		events = append(events, event{g.first, i, true}, event{g.last + 1, i, false})
+		if g.compare(grants[first]) != 0 {
+			first = i
+		}
+		events = append(events, event{g.first, first, 1}, event{g.last + 1, first, -1})
 	}
 	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	steps := append(sw.steps[:0], step{0, union(nil, nil)})
+	open := append(sw.open[:0], make([]int, len(grants))...)
 	active := sw.active[:0]
 	for i := 0; i < len(events); {
-		at := events[i].at
+		at, changed := events[i].at, false
 		for ; i < len(events) && events[i].at == at; i++ {
-			j, _ := slices.BinarySearch(active, events[i].grant)
-			if events[i].open {
-				active = slices.Insert(active, j, events[i].grant)
-			} else {
-				active = slices.Delete(active, j, j+1)
+			e := events[i]
+			open[e.first] += e.more
+			j, isActive := slices.BinarySearch(active, e.first)
+			switch {
+			case open[e.first] > 0 && !isActive:
+				active, changed = slices.Insert(active, j, e.first), true
+			case open[e.first] <= 0 && isActive:
+				active, changed = slices.Delete(active, j, j+1), true
 			}
+		}
+		if !changed {
+			continue
 		}
 		if at > keyOther {
 			break
@@ -302,17 +313,15 @@ func (sw *sweeper) sweep(grants []grant, union func(grants []grant, active []int
 			steps = append(steps, step{at, row})
 		}
 	}
-	sw.events, sw.steps, sw.active = events, steps, active
+	sw.events, sw.steps, sw.open, sw.active = events, steps, open, active
 	return steps
 }
 
-// appendUnion appends a key of the peers of the active grants.
+// appendUnion appends a key of the peers of the active grants to b, which is
+// empty. Instead of a long one it is a hash for which nobody can find two.
 func appendUnion(b []byte, grants []grant, active []int) []byte {
-	for i, a := range active {
+	for _, a := range active {
 		g := grants[a]
-		if i > 0 && grants[active[i-1]].compare(g) == 0 {
-			continue
-		}
 		b = binary.AppendUvarint(b, uint64(g.peers))
 		if g.named {
 			b = binary.AppendUvarint(append(b, 1), uint64(g.means.name))
@@ -320,6 +329,10 @@ func appendUnion(b []byte, grants []grant, active []int) []byte {
 		} else {
 			b = append(b, 0)
 		}
+	}
+	if len(b) > 2*sha256.Size {
+		sum := sha256.Sum256(b)
+		b = append(b[:0], sum[:]...)
 	}
 	return b
 }
