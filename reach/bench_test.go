@@ -148,6 +148,9 @@ func BenchmarkCompileGrowth(b *testing.B) {
 	for _, n := range []int{30, 300, 3_000} {
 		growth(b, fmt.Sprintf("namespaces=%d", n), func() *policy.Cluster { return spread(n) })
 	}
+	for _, n := range []int{30, 300, 3_000} {
+		growth(b, fmt.Sprintf("namespaces=%d/but=1", n), func() *policy.Cluster { return others(n) })
+	}
 	for _, n := range []int{100, 1_000, 10_000} {
 		growth(b, fmt.Sprintf("ranges=%d/peers=10", n), func() *policy.Cluster { return nested(n, 10) })
 	}
@@ -207,6 +210,19 @@ func wide(n int) *policy.Cluster {
 		}
 		pod.Spec.Containers = []corev1.Container{{Name: "main", Ports: ports}}
 		c.Pods = append(c.Pods, pod)
+	}
+	return c
+}
+
+// others returns a pod in each of n namespaces, which lets in all namespaces but
+// the next one.
+func others(n int) *policy.Cluster {
+	c := spread(n)
+	c.Pods = c.Pods[:n]
+	for i, np := range c.Policies {
+		np.Spec.Ingress[0].From[0].NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: "team", Operator: metav1.LabelSelectorOpNotIn, Values: []string{fmt.Sprintf("team-%d", (i+1)%n)}},
+		}}
 	}
 	return c
 }

@@ -860,26 +860,28 @@ func (co *compiler) findMembers() {
 	inNamespace := newBuckets(len(co.model.Namespaces), len(co.seats), byPod(func(s seat) int32 { return s.ns }))
 	withLabels := newBuckets(co.labels.Len(), len(co.seats), byPod(func(s seat) int32 { return s.label }))
 	onSpot := newBuckets(len(co.spots.values), len(co.seats), func(i int) int32 { return co.seats[i].spot })
-	namespaces := make([][]int32, len(co.nsSelectors.values))
-	for i := range namespaces {
-		for ns := range co.model.Namespaces {
-			if co.nsLabels.In(co.nsLabels.Class(ns), i) {
-				namespaces[i] = append(namespaces[i], int32(ns))
-			}
-		}
+	withNSLabels := make([][]int32, co.nsLabels.Len())
+	for ns := range co.model.Namespaces {
+		c := co.nsLabels.Class(ns)
+		withNSLabels[c] = append(withNSLabels[c], int32(ns))
 	}
 
 	co.members = make([]memberSet, len(co.peerLists.values))
-	var list []int32
+	var list, from []int32
 	for i, pl := range co.peerLists.values {
 		if pl.anyone {
 			continue
 		}
 		list = list[:0]
 		for _, p := range pl.pods {
-			from := []int32{p.ns}
+			isFrom := func(ns int32) bool { return ns == p.ns }
+			from = append(from[:0], p.ns)
 			if p.ns < 0 {
-				from = namespaces[p.namespaces]
+				isFrom = func(ns int32) bool { return co.nsLabels.In(co.nsLabels.Class(int(ns)), int(p.namespaces)) }
+				from = from[:0]
+				for c := range co.nsLabels.Classes(int(p.namespaces)) {
+					from = append(from, withNSLabels[c]...)
+				}
 			}
 			// Go the shorter way: through the namespaces or through the labels.
 			byNamespace, byLabel := 0, 0
@@ -903,7 +905,7 @@ func (co *compiler) findMembers() {
 			}
 			for c := range co.labels.Classes(int(p.pods)) {
 				for _, s := range withLabels.at(int32(c)) {
-					if _, ok := slices.BinarySearch(from, co.seats[s].ns); ok {
+					if isFrom(co.seats[s].ns) {
 						list = append(list, s)
 					}
 				}

@@ -14,33 +14,37 @@ type memberSet struct {
 	bits []uint64 // a bit for each number; nil unless dense
 }
 
-// newMemberSet returns the set of the numbers in list, all below n. It sorts
-// list and keeps no reference to it.
+// newMemberSet returns the set of the numbers in list, all below n. It may change
+// the order of list and keeps no reference to it.
 func newMemberSet(list []int32, n int) memberSet {
-	slices.Sort(list)
-	list = slices.Compact(list)
-	words := (n + 63) / 64
-	if len(list) <= 2*words {
-		return memberSet{list: slices.Clone(list)}
-	}
-	return denseMembers(list, words)
+	s := membersIn(list, n)
+	s.list = slices.Clone(s.list)
+	return s
 }
 
 // newMembers is newMemberSet with the memory of the compiler.
 func (co *compiler) newMembers(list []int32, n int) memberSet {
-	slices.Sort(list)
-	list = slices.Compact(list)
-	words := (n + 63) / 64
-	if len(list) <= 2*words {
-		return memberSet{list: co.lists.clone(list)}
-	}
-	return denseMembers(list, words)
+	s := membersIn(list, n)
+	s.list = co.lists.clone(s.list)
+	return s
 }
 
-func denseMembers(list []int32, words int) memberSet {
-	s := memberSet{bits: make([]uint64, words)}
-	setAll(s.bits, list)
-	return s
+// membersIn is newMemberSet but for a list that it keeps.
+func membersIn(list []int32, n int) memberSet {
+	words := (n + 63) / 64
+	if len(list) > 2*words {
+		s := memberSet{bits: make([]uint64, words)}
+		setAll(s.bits, list)
+		distinct := 0
+		for _, w := range s.bits {
+			distinct += bits.OnesCount64(w)
+		}
+		if distinct > 2*words {
+			return s
+		}
+	}
+	slices.Sort(list)
+	return memberSet{list: slices.Compact(list)}
 }
 
 // all returns the numbers, ascending.
