@@ -366,6 +366,28 @@ func BenchmarkClassEdges(b *testing.B) {
 	}
 }
 
+// How what ClassEdges works out before the first edge grows in the port ranges of
+// one pod, over two orders of magnitude, if each is for another peer.
+func BenchmarkClassEdgesGrowth(b *testing.B) {
+	for _, n := range []int{30, 300, 3_000} {
+		b.Run(fmt.Sprintf("ranges=%d", n), func(b *testing.B) {
+			c := nested(n, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				g, err := reach.Compile(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				for range g.ClassEdges() {
+					break
+				}
+			}
+		})
+	}
+}
+
 // All pairs on one port, counted without going through them.
 func BenchmarkCountAllowed(b *testing.B) {
 	for _, s := range sizes[:3] {

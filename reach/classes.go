@@ -292,55 +292,136 @@ func (s *spans) of(list []span) int32 {
 
 // A portGroup is peer classes that a profile gives the same ports.
 type portGroup struct {
-	steps []int32 // of the profile, those in whose rows they are
-	peers []uint64
+	spans []span
+	peers memberSet
+	size  int32 // of peers
 }
 
-// portGroups returns the groups of peer classes that a profile tells apart.
-func (g *Graph) portGroups(profile int32) []portGroup {
-	all := make([]uint64, g.words)
-	for i := range all {
-		all[i] = ^uint64(0)
-	}
-	groups := []portGroup{{peers: all}}
-	for i, st := range g.stepsOf(profile) {
-		row := g.bits[st.row : st.row+g.words]
-		for j := range groups {
-			gr := &groups[j]
-			inside, outside := false, false
-			for w, p := range gr.peers {
-				inside = inside || p&row[w] != 0
-				outside = outside || p&^row[w] != 0
-			}
-			switch {
-			case inside && outside:
-				with := portGroup{append(slices.Clone(gr.steps), int32(i)), make([]uint64, g.words)}
-				for w := range gr.peers {
-					with.peers[w] = gr.peers[w] & row[w]
-					gr.peers[w] &^= row[w]
-				}
-				groups = append(groups, with)
-			case inside:
-				gr.steps = append(gr.steps, int32(i))
+// A grouper finds the groups of peer classes that profiles tell apart, of one
+// profile after the other. It starts with one group and splits, step by step,
+// each that is allowed in part.
+type grouper struct {
+	g     *Graph
+	of    []int32  // the group of each peer class; 0 between two profiles
+	moved []int32  // the peer classes that have left group 0
+	diff  []uint64 // a row
+	parts []part   // by group
+	cut   []int32  // the groups of which a step allows a part
+}
+
+// A part is what a step allows of a group.
+type part struct {
+	size, inside int32
+	rest         int32 // the group that those inside go to
+}
+
+func newGrouper(g *Graph) *grouper {
+	return &grouper{g: g, of: make([]int32, g.words*64), diff: make([]uint64, g.words)}
+}
+
+// groups returns the groups of a profile.
+func (gr *grouper) groups(profile int32) []portGroup {
+	g, steps := gr.g, gr.g.stepsOf(profile)
+	gr.parts = append(gr.parts[:0], part{size: int32(len(gr.of))})
+	for i, st := range steps {
+		copy(gr.diff, g.bits[st.row:st.row+g.words])
+		if i > 0 {
+			// Classes that are alike so far are told apart by what changes.
+			for w, before := range g.bits[steps[i-1].row : steps[i-1].row+g.words] {
+				gr.diff[w] ^= before
 			}
 		}
+		gr.split()
 	}
+
+	lists := make([][]int32, len(gr.parts))
+	for _, c := range gr.moved {
+		lists[gr.of[c]] = append(lists[gr.of[c]], c)
+	}
+	groups := make([]portGroup, len(gr.parts))
+	for i := range groups {
+		// What one member may do, all may.
+		if i == 0 {
+			groups[i] = portGroup{g.spansTo(steps, int32(slices.Index(gr.of, 0))), gr.unmoved(), gr.parts[i].size}
+		} else {
+			groups[i] = portGroup{g.spansTo(steps, lists[i][0]), newMemberSet(lists[i], len(gr.of)), gr.parts[i].size}
+		}
+	}
+	for _, c := range gr.moved {
+		gr.of[c] = 0
+	}
+	gr.moved = gr.moved[:0]
 	return groups
 }
 
-// spansOf returns the ports of some steps of a profile.
-func (g *Graph) spansOf(profile int32, list []int32, buf []span) []span {
-	steps := g.stepsOf(profile)
-	buf = buf[:0]
-	for _, i := range list {
-		sp := span{steps[i].from, until(steps, int(i))}
-		if n := len(buf); n > 0 && buf[n-1].last+1 == sp.first {
-			buf[n-1].last = sp.last
-		} else {
-			buf = append(buf, sp)
+// split splits the groups of which diff holds a part. It goes through diff or the
+// classes that are not in it, which come to the same.
+func (gr *grouper) split() {
+	n := 0
+	for _, w := range gr.diff {
+		n += bits.OnesCount64(w)
+	}
+	if 2*n > len(gr.of) {
+		for w := range gr.diff {
+			gr.diff[w] = ^gr.diff[w]
 		}
 	}
-	return buf
+	diff := memberSet{bits: gr.diff}
+	cut := gr.cut[:0]
+	for c := range diff.all() {
+		p := &gr.parts[gr.of[c]]
+		if p.inside == 0 {
+			cut = append(cut, gr.of[c])
+		}
+		p.inside++
+	}
+	for _, i := range cut {
+		p := &gr.parts[i]
+		if p.rest = i; p.inside < p.size {
+			p.rest = int32(len(gr.parts))
+			p.size -= p.inside
+			gr.parts = append(gr.parts, part{size: p.inside})
+		}
+	}
+	for c := range diff.all() {
+		before := gr.of[c]
+		after := gr.parts[before].rest
+		if before == 0 && after != 0 {
+			gr.moved = append(gr.moved, c)
+		}
+		gr.of[c] = after
+	}
+	for _, i := range cut {
+		gr.parts[i].inside = 0
+	}
+	gr.cut = cut
+}
+
+// unmoved returns group 0.
+func (gr *grouper) unmoved() memberSet {
+	s := memberSet{bits: make([]uint64, len(gr.diff))}
+	for i := range s.bits {
+		s.bits[i] = ^uint64(0)
+	}
+	for _, c := range gr.moved {
+		s.bits[c>>6] &^= 1 << (uint(c) & 63)
+	}
+	return s
+}
+
+// spansTo returns the ports that steps of g allow to a peer class.
+func (g *Graph) spansTo(steps []step, class int32) []span {
+	var list []span
+	for i, st := range steps {
+		switch n := len(list); {
+		case !g.bit(st.row, class):
+		case n > 0 && list[n-1].last+1 == st.from:
+			list[n-1].last = until(steps, i)
+		default:
+			list = append(list, span{st.from, until(steps, i)})
+		}
+	}
+	return list
 }
 
 // admissions are the ports that ingress profiles give to peer classes.
@@ -356,7 +437,7 @@ type admission struct{ profile, spans int32 } // profile is an index
 
 func (g *Graph) findAdmissions() admissions {
 	a := admissions{spans: newSpans(), index: make(map[int32]int32), others: make([][]admission, g.words*64)}
-	var buf []span
+	gr := newGrouper(g)
 	for id := range g.ends {
 		p := g.ends[id].ingress
 		if _, ok := a.index[p]; ok {
@@ -365,25 +446,20 @@ func (g *Graph) findAdmissions() admissions {
 		index := int32(len(a.profiles))
 		a.index[p] = index
 		a.profiles = append(a.profiles, p)
-		groups := g.portGroups(p)
-		most, size := 0, -1
+		groups := gr.groups(p)
+		most := 0
 		for i := range groups {
-			n := 0
-			for _, w := range groups[i].peers {
-				n += bits.OnesCount64(w)
-			}
-			if n > size {
-				most, size = i, n
+			if groups[i].size > groups[most].size {
+				most = i
 			}
 		}
-		for i, gr := range groups {
-			buf = g.spansOf(p, gr.steps, buf)
-			ports := a.spans.of(buf)
+		for i, group := range groups {
+			ports := a.spans.of(group.spans)
 			if i == most {
 				a.most = append(a.most, ports)
 				continue
 			}
-			for c := range (memberSet{bits: gr.peers}).all() {
+			for c := range group.peers.all() {
 				a.others[c] = append(a.others[c], admission{index, ports})
 			}
 		}
@@ -396,8 +472,8 @@ type relationWalker struct {
 	g     *Graph
 	r     *relation
 	spans spans // of egress profiles
-	buf   []span
 
+	grouper *grouper
 	profile int32       // the one that groups is of
 	groups  []portGroup // those with ports
 	ports   []int32     // the spans of each of groups
@@ -416,7 +492,7 @@ type reached struct{ class, ports int32 }
 
 func (r *relation) newWalker() *relationWalker {
 	return &relationWalker{
-		g: r.g, r: r, spans: newSpans(), profile: -1,
+		g: r.g, r: r, spans: newSpans(), grouper: newGrouper(r.g), profile: -1,
 		admitted: make([]int32, len(r.admits.most)),
 		found:    make([]int32, len(r.classes)),
 		sets:     make([]policy.PortSet, 1),
@@ -441,7 +517,7 @@ func (w *relationWalker) from(class int32) []reached {
 			w.admitted[a.profile] = a.spans
 		}
 		for i, gr := range w.groups {
-			for peer := range (memberSet{bits: gr.peers}).all() {
+			for peer := range gr.peers.all() {
 				for _, to := range w.r.at[f][peer] {
 					w.reach(c, to, Family(f)+IPv4, w.ports[i])
 				}
@@ -462,10 +538,9 @@ func (w *relationWalker) egress(profile int32) {
 		return
 	}
 	w.profile, w.groups, w.ports = profile, w.groups[:0], w.ports[:0]
-	for _, gr := range w.g.portGroups(profile) {
-		w.buf = w.g.spansOf(profile, gr.steps, w.buf)
-		if len(w.buf) > 0 {
-			w.groups, w.ports = append(w.groups, gr), append(w.ports, w.spans.of(w.buf))
+	for _, gr := range w.grouper.groups(profile) {
+		if len(gr.spans) > 0 {
+			w.groups, w.ports = append(w.groups, gr), append(w.ports, w.spans.of(gr.spans))
 		}
 	}
 }
