@@ -39,6 +39,7 @@ type service struct {
 	backends backendList   // the ready ones whatever the port, which DNS names
 	isDNS    bool
 	aliased  types.NamespacedName // the Service that the alias means, which DNS follows by its full name only
+	picked   []int32              // the pods that its selector picks
 	noPods   bool                 // it has no selector, or that picks no pod at all
 }
 
@@ -113,35 +114,11 @@ func (g *Graph) findServices(m *policy.Model, labels []map[string]string) *servi
 		closed:     slices.ContainsFunc(m.Nodes, func(n policy.Node) bool { return !n.Mentioned }),
 		routes:     m.Ingresses,
 		cidrs:      m.ServiceCIDRs,
-		onHost:     make(map[netip.Addr]bool),
 	}
-	for i := range m.Pods {
-		p := &m.Pods[i]
-		if p.Terminated {
-			continue
-		}
-		for _, a := range p.Addrs {
-			s.families |= familyOf(a).flag()
-			if p.HostNetwork {
-				s.onHost[a] = true
-			}
-		}
-	}
-	for _, n := range m.Nodes {
-		for _, a := range n.Addrs {
-			s.families |= familyOf(a).flag()
-		}
-	}
+	s.noteAddrs(m.Pods, m.Nodes)
 	picked := g.pickBackends(m, labels)
 	for i := range s.list {
-		svc := &s.list[i]
-		svc.Service = m.Services[i]
-		if name, ok := serviceOfDNS(svc.Alias); ok && strings.HasSuffix(svc.Alias, ".cluster.local") {
-			svc.aliased = name
-		}
-		svc.isDNS = isDNS(svc.Labels) || svc.Name.Namespace == "kube-system" && svc.Name.Name == "kube-dns"
-		svc.Labels = nil // they are those of the API object
-		svc.ports = make([]backendList, len(svc.Ports))
+		s.list[i] = newService(m.Services[i])
 		s.addDoors(int32(i))
 	}
 	for i := range s.list {
@@ -153,6 +130,39 @@ func (g *Graph) findServices(m *policy.Model, labels []map[string]string) *servi
 		g.groupNodes(s)
 	}
 	return s
+}
+
+// noteAddrs notes what addresses there are.
+func (s *services) noteAddrs(pods []policy.Pod, nodes []policy.Node) {
+	s.onHost, s.families = make(map[netip.Addr]bool), 0
+	for i := range pods {
+		p := &pods[i]
+		if p.Terminated {
+			continue
+		}
+		for _, a := range p.Addrs {
+			s.families |= familyOf(a).flag()
+			if p.HostNetwork {
+				s.onHost[a] = true
+			}
+		}
+	}
+	for _, n := range nodes {
+		for _, a := range n.Addrs {
+			s.families |= familyOf(a).flag()
+		}
+	}
+}
+
+// newService returns a Service without backends.
+func newService(s *policy.Service) service {
+	svc := service{Service: s, ports: make([]backendList, len(s.Ports))}
+	if name, ok := serviceOfDNS(s.Alias); ok && strings.HasSuffix(s.Alias, ".cluster.local") {
+		svc.aliased = name
+	}
+	svc.isDNS = isDNS(s.Labels) || s.Name.Namespace == "kube-system" && s.Name.Name == "kube-dns"
+	s.Labels = nil // they are those of the API object
+	return svc
 }
 
 // pickBackends returns the pods that the selector of each Service picks, by the
@@ -205,7 +215,7 @@ type portName struct {
 // addPods adds the backends among the pods that the selector picks. Other than
 // for policies, the first of the containers that declares a name counts.
 func (g *Graph) addPods(s *service, pods []int32) {
-	s.noPods = len(pods) == 0
+	s.picked, s.noPods = pods, len(pods) == 0
 	named := make(map[portName][]backend) // what the ports of that name lead to
 	numbered := false
 	for _, sp := range s.Ports {
