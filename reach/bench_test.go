@@ -298,29 +298,94 @@ func BenchmarkPorts(b *testing.B) {
 	perFlow(b, func(g *reach.Graph, f reach.Flow) { g.Ports(f.From, f.To) })
 }
 
-// One edit: a policy that loses its ingress rules, and a pod that gets a label,
-// for which the cluster is compiled afresh.
+// One edit, and the same cluster compiled.
 func BenchmarkWith(b *testing.B) {
 	for _, s := range sizes {
 		c := s.Cluster()
-		i := slices.IndexFunc(c.Policies, func(np *networkingv1.NetworkPolicy) bool { return len(np.Spec.Ingress) > 0 })
-		np := c.Policies[i].DeepCopy()
-		np.Spec.Ingress = nil
-		pod := c.Pods[len(c.Pods)/2].DeepCopy()
-		pod.Labels["changed"] = "yes"
-		for _, edit := range []policy.Edit{policy.Put(np), policy.Put(pod)} {
-			kind, _ := edit.Object()
-			b.Run(s.String()+"/"+kind, func(b *testing.B) {
+		for _, e := range editsOf(c) {
+			b.Run(s.String()+"/"+e.name, func(b *testing.B) {
 				g := graph(b, s)
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := g.With(edit); err != nil {
+					if _, err := g.With(e.edit); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
 		}
+		b.Run(s.String()+"/Compile", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := reach.Compile(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
+}
+
+type namedEdit struct {
+	name string
+	edit policy.Edit
+}
+
+// editsOf returns an edit of each kind that With takes on without compiling.
+func editsOf(c *policy.Cluster) []namedEdit {
+	pod := c.Pods[len(c.Pods)/2]
+	return []namedEdit{
+		{"Policy", withoutIngress(c)},
+		{"Relabel", unlabeled(c)},
+		{"Ready", unready(c)},
+		{"Service", otherPort(c)},
+		{"Namespace", otherTeam(c)},
+		{"AddPod", another(c)},
+		{"RemovePod", policy.Remove("Pod", pod.Namespace, pod.Name)},
+	}
+}
+
+// withoutIngress takes its ingress rules from a policy.
+func withoutIngress(c *policy.Cluster) policy.Edit {
+	i := slices.IndexFunc(c.Policies, func(np *networkingv1.NetworkPolicy) bool { return len(np.Spec.Ingress) > 0 })
+	np := c.Policies[i].DeepCopy()
+	np.Spec.Ingress = nil
+	return policy.Put(np)
+}
+
+// unlabeled takes from a pod the label that most selectors look at.
+func unlabeled(c *policy.Cluster) policy.Edit {
+	pod := c.Pods[len(c.Pods)/2].DeepCopy()
+	delete(pod.Labels, "app.kubernetes.io/name")
+	return policy.Put(pod)
+}
+
+func unready(c *policy.Cluster) policy.Edit {
+	pod := c.Pods[len(c.Pods)/2].DeepCopy()
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+	return policy.Put(pod)
+}
+
+// another adds a pod of a workload that has some.
+func another(c *policy.Cluster) policy.Edit {
+	pod := c.Pods[len(c.Pods)/2].DeepCopy()
+	pod.Name += "-another"
+	return policy.Put(pod)
+}
+
+// otherPort gives a Service another target port.
+func otherPort(c *policy.Cluster) policy.Edit {
+	s := c.Services[len(c.Services)/2].DeepCopy()
+	s.Spec.Ports[0].TargetPort.StrVal += "x"
+	return policy.Put(s)
+}
+
+// otherTeam takes a namespace from its team.
+func otherTeam(c *policy.Cluster) policy.Edit {
+	ns := c.Namespaces[len(c.Namespaces)/2]
+	labels := make(map[string]string)
+	for key := range ns.Labels {
+		labels[key] = "nobody"
+	}
+	return policy.Relabel("Namespace", "", ns.Name, labels)
 }
 
 // All pairs on all ports, pod by pod.

@@ -265,7 +265,7 @@ func (co *compiler) countBlocks(rules []rule, count func(block int32)) {
 func (co *compiler) release() {
 	co.cluster, co.labelMaps, co.seats, co.ends = nil, nil, nil, nil
 	co.firstSteps, co.steps, co.bits, co.tmp, co.sameHash = nil, nil, nil, table{}, nil
-	co.profileBytes, co.rowHash = nil, nil
+	co.profileBytes, co.rowHash, co.lists = nil, nil, arena[int32]{}
 	co.groups, co.selects, co.speakers, co.spots, co.holds = nil, nil, nil, interner[[]cidr.Class]{}, nil
 	co.key, co.ruleBytes, co.ruleSpans, co.podsPeers, co.blockIDs = nil, nil, nil, nil, nil
 	co.scratch, co.rowBytes, co.sweeper, co.grants = nil, nil, sweeper{}, nil

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/policy/scale"
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/selector"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -21,14 +23,15 @@ import (
 // edited cluster; and the Graphs before stay as they are.
 func TestPropertyWith(t *testing.T) {
 	var seen sample
-	fast, slow := 0, 0
+	fast, slow := make(map[string]int), make(map[string]int) // by what is edited
 	rapid.Check(t, func(t *rapid.T) {
 		c, p := genServiceCluster(t), genServiceProfile(t)
+		complete(t, c)
 		g := compile(t, p, c)
 		first, before := g, edited(g)
 		var all []policy.Edit
 		for range rapid.IntRange(1, 4).Draw(t, "steps") {
-			edits := genEdits(t, c)
+			edits, what := genEdits(t, c)
 			all = append(all, edits...)
 			d, err := c.With(edits...)
 			if err != nil {
@@ -43,9 +46,9 @@ func TestPropertyWith(t *testing.T) {
 				continue // and then the old Graph is what one still has
 			}
 			if got.MadeByEdit() {
-				fast++
+				fast[what]++
 			} else {
-				slow++
+				slow[what]++
 			}
 			equalGraphs(t, d, want, got, &seen, fmt.Sprint(all))
 			c, g = d, got
@@ -55,25 +58,33 @@ func TestPropertyWith(t *testing.T) {
 		}
 	})
 	seen.check(t)
-	t.Logf("%d Graphs by edit, %d compiled", fast, slow)
-	assert.Positive(t, fast)
-	assert.Positive(t, slow)
+	t.Logf("Graphs by edit: %v\ncompiled: %v", fast, slow)
+	kinds := 0
+	for _, what := range quickEdits {
+		if fast[what] > 0 {
+			kinds++
+		}
+	}
+	assert.Greater(t, kinds, len(quickEdits)/2)
+	assert.NotEmpty(t, slow)
 }
 
 // Ten sequences of edits, each from the same Graph, come to what Compile makes of
 // the edited clusters. This looks at the ports between all endpoints only, so
 // that many sequences can be tried.
 func TestPropertyWithSequences(t *testing.T) {
-	sequences, fast := 0, 0
+	sequences, fast := 0, make(map[string]int)
 	rapid.Check(t, func(t *rapid.T) {
 		c, p := genCluster(t), genProfile(t)
+		complete(t, c)
 		g := compile(t, p, c)
 		for range 10 {
 			var all []policy.Edit
+			last := ""
 			d, h := c, g
 			for range pick(t, 1, 1, 2, 3) {
-				edits := genEdits(t, d)
-				all = append(all, edits...)
+				edits, what := genEdits(t, d)
+				all, last = append(all, edits...), what
 				next, err := h.With(edits...)
 				if err != nil {
 					if e, errCompile := d.With(edits...); errCompile != nil {
@@ -91,7 +102,7 @@ func TestPropertyWithSequences(t *testing.T) {
 			want := compile(t, p, d)
 			sequences++
 			if h.MadeByEdit() {
-				fast++
+				fast[last]++
 			}
 			ends := slices.Concat(want.Pods(), want.Nodes(), want.Outside())
 			others := slices.Concat(h.Pods(), h.Nodes(), h.Outside())
@@ -107,21 +118,24 @@ func TestPropertyWithSequences(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d sequences, %d of them without compiling", sequences, fast)
-	assert.Greater(t, fast, sequences/20)
+	t.Logf("%d sequences; without compiling, by the last edit: %v", sequences, fast)
+	for _, what := range quickEdits[:6] {
+		assert.Positive(t, fast[what], what)
+	}
 }
 
 // FuzzWith lets the fuzzer look for edits that break the property.
 func FuzzWith(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
-		c := genCluster(t)
-		g := compile(t, reach.Profile{}, c)
-		edits := genEdits(t, c)
+		c, p := genServiceCluster(t), genServiceProfile(t)
+		complete(t, c)
+		g := compile(t, p, c)
+		edits, _ := genEdits(t, c)
 		d, err := c.With(edits...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, errWant := reach.Compile(d)
+		want, errWant := p.Compile(d)
 		got, errGot := g.With(edits...)
 		if fmt.Sprint(errWant) != fmt.Sprint(errGot) {
 			t.Fatalf("%v: Compile says %v, With %v", edits, errWant, errGot)
@@ -130,85 +144,6 @@ func FuzzWith(f *testing.F) {
 			equalGraphs(t, d, want, got, new(sample), fmt.Sprint(edits))
 		}
 	}))
-}
-
-// genEdits draws edits that can be made in c, mostly of policies, and mostly such
-// as change a policy that is there.
-func genEdits(t *rapid.T, c *policy.Cluster) []policy.Edit {
-	var edits []policy.Edit
-	for range pick(t, 1, 1, 1, 2, 3) {
-		edit := genEdit(t, c)
-		edits = append(edits, edit)
-		d, err := c.With(edit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c = d
-	}
-	return edits
-}
-
-func genEdit(t *rapid.T, c *policy.Cluster) policy.Edit {
-	var named []*networkingv1.NetworkPolicy
-	for _, np := range c.Policies {
-		if np != nil && np.Name != "" {
-			named = append(named, np)
-		}
-	}
-	kind := pick(t, "change", "change", "change", "mix", "mix", "copy", "new", "remove", "remove", "label", "pod", "namespace", "service")
-	switch {
-	case kind == "new" || len(named) == 0:
-		g := clusterGen{c: &policy.Cluster{}, namespaces: clusterNamespaces}
-		np := g.policy(t)
-		np.Name = pick(t, "new", "a")
-		np.GenerateName = ""
-		return policy.Put(np)
-	case kind == "remove":
-		np := pick(t, named...)
-		return policy.Remove("NetworkPolicy", np.Namespace, np.Name)
-	case kind == "copy":
-		np := pick(t, named...).DeepCopy()
-		np.Name, np.Namespace = "copy", pick(t, named...).Namespace
-		return policy.Put(np)
-	case kind == "change":
-		np := pick(t, named...).DeepCopy()
-		mutate(t, np)
-		return policy.Put(np)
-	case kind == "mix":
-		np, other := pick(t, named...).DeepCopy(), pick(t, named...).DeepCopy()
-		np.Spec.Ingress = append(np.Spec.Ingress, other.Spec.Ingress...)
-		np.Spec.Egress = append(np.Spec.Egress, other.Spec.Egress...)
-		if oneIn(t, 2) {
-			np.Spec.PodSelector = other.Spec.PodSelector
-		}
-		return policy.Put(np)
-	case kind == "service" && len(c.Services) > 0:
-		svc := pick(t, c.Services...)
-		if svc.Name != "" {
-			return policy.Remove("Service", svc.Namespace, svc.Name)
-		}
-	case kind == "namespace" && len(c.Namespaces) > 0:
-		ns := pick(t, c.Namespaces...)
-		if oneIn(t, 2) {
-			return policy.Remove("Namespace", "", ns.Name)
-		}
-		return policy.Relabel("Namespace", "", ns.Name, drawLabels(t))
-	case len(c.Pods) > 0:
-		pod := pick(t, c.Pods...)
-		switch {
-		case pod.Name == "":
-		case kind == "label":
-			return policy.Relabel("Pod", pod.Namespace, pod.Name, drawLabels(t))
-		case oneIn(t, 2):
-			return policy.Remove("Pod", pod.Namespace, pod.Name)
-		default:
-			other := pod.DeepCopy()
-			other.Name, other.Labels = "more", drawLabels(t)
-			other.Status.PodIP, other.Status.PodIPs = "", nil
-			return policy.Put(other)
-		}
-	}
-	return policy.Edit{}
 }
 
 // mutate changes a policy as people do: it drops something, or says it otherwise.
@@ -268,6 +203,9 @@ func equalGraphs(t *rapid.T, c *policy.Cluster, want, got *reach.Graph, seen *sa
 				t.Fatalf("%s: %v -> %v: ports %v, With says %v\n%v", what, ends[i], ends[j], a, b,
 					got.Explain(reach.Flow{From: others[i], To: others[j], Port: pick(t, ports...)}))
 			}
+			if fam := pick(t, families...); !want.PortsOver(fam, ends[i], ends[j]).Equal(got.PortsOver(fam, others[i], others[j])) {
+				t.Fatalf("%s: %v -> %v over %v: Compile and With say different ports", what, ends[i], ends[j], fam)
+			}
 			f := reach.Flow{From: ends[i], To: ends[j], Port: pick(t, ports...), Family: pick(t, families...)}
 			h := reach.Flow{From: others[i], To: others[j], Port: f.Port, Family: f.Family}
 			seen.add(want.Allows(f))
@@ -284,14 +222,57 @@ func equalGraphs(t *rapid.T, c *policy.Cluster, want, got *reach.Graph, seen *sa
 	if a, b := edited(want), edited(got); a != b {
 		t.Fatalf("%s: Compile says\n%s\nand With\n%s", what, a, b)
 	}
-	for _, from := range want.Pods() {
+	equalNames(t, c, want, got, what)
+	for i, from := range ends {
 		if services := want.Services(); len(services) > 0 {
 			s, port := pick(t, services...), pick(t, ports...)
 			x := reach.Connection{From: from, To: s, Port: port}
-			y := reach.Connection{From: got.MustLookup(from.String()), To: got.MustTarget(s.String()), Port: port}
+			y := reach.Connection{From: others[i], To: got.MustTarget(s.String()), Port: port}
 			if a, b := want.Trace(x).String(), got.Trace(y).String(); a != b || want.Reaches(x) != got.Reaches(y) {
 				t.Fatalf("%s: Compile says\n%s\nand With\n%s", what, a, b)
 			}
+		}
+	}
+}
+
+// equalNames fails unless two Graphs of c find the same by names, addresses and
+// selectors.
+func equalNames(t *rapid.T, c *policy.Cluster, want, got *reach.Graph, what string) {
+	lookup := func(g *reach.Graph, text string) string {
+		e, err := g.Lookup(text)
+		target, errTarget := g.Target(text)
+		if err != nil {
+			return fmt.Sprint(err, target, errTarget)
+		}
+		class, ok := g.ClassOf(e)
+		return fmt.Sprint(e, e.Addrs(), class, ok, target, errTarget)
+	}
+	texts := []string{"10.0.0.99", "203.0.113.9"}
+	for _, w := range newNaive(c, reach.Profile{}).workloads() {
+		texts = append(texts, rawNamespace(w.meta)+"/"+w.meta.Name)
+	}
+	for _, a := range slices.Concat(statusAddrsOf(c), serviceAddrsOf(c)) {
+		texts = append(texts, a.String())
+	}
+	for _, text := range texts {
+		if a, b := lookup(want, text), lookup(got, text); a != b {
+			t.Fatalf("%s: %s: Compile says %s, With %s", what, text, a, b)
+		}
+	}
+	pods, err := selector.New(drawSelector(t, podLabelKeys))
+	namespaces, errNamespaces := selector.New(drawSelector(t, nsLabelKeys))
+	if err == nil && errNamespaces == nil {
+		if a, b := fmt.Sprint(want.Select(namespaces, pods)), fmt.Sprint(got.Select(namespaces, pods)); a != b {
+			t.Fatalf("%s: %v %v: Compile selects %s, With %s", what, namespaces, pods, a, b)
+		}
+	}
+	for _, e := range want.Pods() {
+		dns := func(g *reach.Graph) string {
+			d, err := g.DNS(g.MustLookup(e.String()))
+			return fmt.Sprint(d, err)
+		}
+		if a, b := dns(want), dns(got); a != b {
+			t.Fatalf("%s: DNS of %s: Compile says %s, With %s", what, e, a, b)
 		}
 	}
 }
@@ -319,34 +300,51 @@ func TestWithOnLargeCluster(t *testing.T) {
 	c := scale.M.Cluster()
 	g, err := reach.Compile(c)
 	require.NoError(t, err)
-	i := slices.IndexFunc(c.Policies, func(np *networkingv1.NetworkPolicy) bool {
-		return len(np.Spec.Ingress) > 0 && len(np.Spec.Ingress[0].From) > 0
-	})
-	np := c.Policies[i].DeepCopy()
-	np.Spec.Ingress[0].From, np.Spec.Ingress[0].Ports = nil, nil
-	h, err := g.With(policy.Put(np))
+	before := equalFlows(t, g, c, "no edit")
+	last, all, differ := g, c, 0
+	for _, e := range editsOf(c) {
+		h, err := g.With(e.edit)
+		require.NoError(t, err)
+		assert.True(t, h.MadeByEdit(), e.name)
+		d, err := c.With(e.edit)
+		require.NoError(t, err)
+		after := equalFlows(t, h, d, e.name)
+		if after != before {
+			differ++
+		}
+		// And on top of those before.
+		last, err = last.With(e.edit)
+		require.NoError(t, err)
+		assert.True(t, last.MadeByEdit(), e.name)
+		all, err = all.With(e.edit)
+		require.NoError(t, err)
+	}
+	equalFlows(t, last, all, "all edits")
+	assert.Greater(t, differ, 1, "some edits change what is allowed")
+}
+
+// equalFlows fails unless g allows what Compile makes of c, between pods on one
+// port: from all of them to every fifth one. It returns how many flows are allowed.
+func equalFlows(t *testing.T, g *reach.Graph, c *policy.Cluster, what string) int {
+	t.Helper()
+	want, err := reach.Compile(c)
 	require.NoError(t, err)
-	assert.True(t, h.MadeByEdit())
-	d, err := c.With(policy.Put(np))
-	require.NoError(t, err)
-	want, err := reach.Compile(d)
-	require.NoError(t, err)
-	differ := 0
-	ends, after, afresh := g.Pods(), h.Pods(), want.Pods()
-	for i := range ends {
-		for j := range ends {
-			f := func(list []reach.Endpoint) reach.Flow {
-				return reach.Flow{From: list[i], To: list[j], Port: policy.TCP.Port(8080)}
+	a, b := want.Pods(), g.Pods()
+	require.Equal(t, fmt.Sprint(a), fmt.Sprint(b), what)
+	allowed := 0
+	for i := range a {
+		for j := i % 5; j < len(a); j += 5 {
+			x := reach.Flow{From: a[i], To: a[j], Port: policy.TCP.Port(8080)}
+			y := reach.Flow{From: b[i], To: b[j], Port: x.Port}
+			if want.Allows(x) != g.Allows(y) {
+				t.Fatalf("%s: %v: With says %v", what, x, g.Allows(y))
 			}
-			if h.Allows(f(after)) != want.Allows(f(afresh)) {
-				t.Fatalf("%v: With says %v", f(after), h.Allows(f(after)))
-			}
-			if g.Allows(f(ends)) != h.Allows(f(after)) {
-				differ++
+			if g.Allows(y) {
+				allowed++
 			}
 		}
 	}
-	assert.Positive(t, differ, "the edit opens something")
+	return allowed
 }
 
 func TestWithErrors(t *testing.T) {
@@ -363,4 +361,30 @@ func TestWithErrors(t *testing.T) {
 	same, err := g.With(policy.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "more"}}))
 	require.NoError(t, err)
 	assert.Len(t, same.Pods(), len(g.Pods())+1)
+}
+
+// Graphs from one Graph can be made and asked at once.
+func TestWithAtOnce(t *testing.T) {
+	c := scale.S.Cluster()
+	g, err := reach.Compile(c)
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 4 {
+		for _, e := range editsOf(c) {
+			wg.Go(func() {
+				h, err := g.With(e.edit)
+				if !assert.NoError(t, err) {
+					return
+				}
+				again, err := h.With(withoutIngress(c), unlabeled(c))
+				if !assert.NoError(t, err) {
+					return
+				}
+				for _, g := range []*reach.Graph{g, h, again} {
+					edited(g)
+				}
+			})
+		}
+	}
+	wg.Wait()
 }

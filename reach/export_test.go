@@ -1,4 +1,4 @@
 package reach
 
 // MadeByEdit reports whether With made g without compiling.
-func (g *Graph) MadeByEdit() bool { return g.over != nil }
+func (g *Graph) MadeByEdit() bool { return g.fresh != nil }

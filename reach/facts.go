@@ -36,6 +36,7 @@ type facts struct {
 	names    []string                // of hosts, sorted
 	labels   *labels
 
+	fresh         func() *Graph // the same, compiled; nil if With has not made the Graph without that
 	nodeGroups    func() nodeGroups
 	words         int32 // of a row
 	relation      func() *relation
@@ -70,11 +71,7 @@ func (co *compiler) graph() *Graph {
 			f.replicas = append(f.replicas, int32(i))
 		}
 	}
-	f.staffedByName = sync.OnceValue(f.findStaffed)
-	f.staffedBy = sync.OnceValue(f.findStaffedBy)
-	f.owners = sync.OnceValue(f.findOwners)
-	f.outside = sync.OnceValue(f.findOutside)
-	f.samples = sync.OnceValue(f.findSamples)
+	f.lookAgain()
 	f.words = co.words
 	g := &Graph{ends: co.ends, profiles: append(co.firstSteps, int32(len(co.steps))), steps: co.steps, bits: co.bits, facts: f}
 	g.findPorts()

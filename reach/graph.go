@@ -240,7 +240,7 @@ func (g *Graph) PortsOver(family Family, from, to Endpoint) policy.PortSet {
 				j++
 			}
 		}
-		if (a.flags|b.flags)&isSplit == 0 {
+		if (a.flags|b.flags)&isSplit == 0 && !g.over.hasMoved(from.id) && !g.over.hasMoved(to.id) {
 			break // the other family says the same
 		}
 	}

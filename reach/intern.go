@@ -53,7 +53,7 @@ const (
 func (t *table) find(kind keyKind, key []byte) (hash uint32, slot int, found bool) {
 	hash = uint32(maphash.Bytes(t.seed, key))<<8 | uint32(kind)
 	mask := len(t.slots) - 1
-	for slot = place(hash) & mask; t.slots[slot] != 0; slot = (slot + 1) & mask {
+	for slot = slotOf(hash) & mask; t.slots[slot] != 0; slot = (slot + 1) & mask {
 		i := t.slots[slot] - 1
 		if t.entries[i].hash == hash && string(t.key(i)) == string(key) {
 			return hash, slot, true
@@ -62,8 +62,8 @@ func (t *table) find(kind keyKind, key []byte) (hash uint32, slot int, found boo
 	return hash, slot, false
 }
 
-// place returns a number of whose lowest bits a slot is made.
-func place(hash uint32) int { return int(hash>>8 ^ hash<<8) }
+// slotOf returns a number of whose lowest bits a slot is made.
+func slotOf(hash uint32) int { return int(hash>>8 ^ hash<<8) }
 
 func (t *table) key(i int32) []byte {
 	begin := uint32(0)
@@ -118,7 +118,7 @@ func (t *table) grow() {
 	t.entries = slices.Grow(t.entries, 3*n/4-len(t.entries))
 	t.slots = make([]int32, n)
 	for i := range t.entries {
-		slot := place(t.entries[i].hash) & (n - 1)
+		slot := slotOf(t.entries[i].hash) & (n - 1)
 		for t.slots[slot] != 0 {
 			slot = (slot + 1) & (n - 1)
 		}

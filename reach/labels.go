@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"github.com/polreach/polreach/policy"
 	"slices"
 
 	"github.com/polreach/polreach/selector"
@@ -10,8 +11,9 @@ import (
 // labels share them.
 type labels struct {
 	pairs [][2]string
-	sets  [][]int32 // indices of pairs, ascending
-	of    []int32   // the set of each pod
+	sets  [][]int32           // indices of pairs, ascending
+	of    []int32             // the set of each pod
+	more  []map[string]string // further sets, of one pod each
 }
 
 // readLabels reads the labels of the pods, and each set as the map of the first
@@ -59,8 +61,8 @@ func sameLabels(a, b map[string]string) bool {
 
 // picks returns a func that reports whether s picks the i'th pod.
 func (l *labels) picks(s selector.Selector) func(i int32) bool {
-	picked := make([]bool, len(l.sets))
-	for i := range l.sets {
+	picked := make([]bool, len(l.sets)+len(l.more))
+	for i := range picked {
 		picked[i] = s.Matches(l.set(int32(i)))
 	}
 	return func(i int32) bool { return picked[l.of[i]] }
@@ -68,9 +70,26 @@ func (l *labels) picks(s selector.Selector) func(i int32) bool {
 
 // set returns the i'th set as a map.
 func (l *labels) set(i int32) map[string]string {
+	if n := int(i) - len(l.sets); n >= 0 {
+		return l.more[n]
+	}
 	set := make(map[string]string, len(l.sets[i]))
 	for _, id := range l.sets[i] {
 		set[l.pairs[id][0]] = l.pairs[id][1]
 	}
 	return set
+}
+
+// with returns l but for some pods, which have other labels.
+func (l *labels) with(pods map[int32]*policy.Pod) *labels {
+	n := &labels{l.pairs, l.sets, slices.Clone(l.of), slices.Clone(l.more)}
+	for i, p := range pods {
+		if m := int(n.of[i]) - len(n.sets); m >= 0 {
+			n.more[m] = p.Labels // nobody else has these
+			continue
+		}
+		n.of[i] = int32(len(n.sets) + len(n.more))
+		n.more = append(n.more, p.Labels)
+	}
+	return n
 }

@@ -273,7 +273,7 @@ func (g *Graph) named(name types.NamespacedName, kind string) []int32 {
 // differently.
 func (g *Graph) toldApart(a, b int32) bool {
 	if g.over != nil {
-		return g.over.toldApart(a, b)
+		return g.toldApartOver(a, b)
 	}
 	x, y := g.ends[a], g.ends[b]
 	x.host, y.host = 0, 0

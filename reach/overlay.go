@@ -3,44 +3,57 @@ package reach
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
-	"sync"
 
 	"github.com/polreach/polreach/policy"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// An overlay is what With changes in a Graph that Compile made, if only policies
-// change, and only so that they need nothing new of what tells endpoints apart.
-// It holds profiles of its own for the pods that these policies select; all else
-// is that of the Graph below.
+// An overlay is what With changes in a Graph that Compile made, if nothing new is
+// needed of what tells endpoints apart. It holds profiles of its own for the pods
+// that are selected otherwise, or whose policies pick others as peers; all else is
+// that of the Graph below.
 //
 // Its rows hold endpoints, and peer classes of the Graph below where these will
-// do. What is told of classes in general, and not of endpoints, comes from the
-// same cluster compiled afresh, the first time that somebody asks.
+// do. Endpoints that other lists of peers hold than before have moved: they are
+// still of their class in the rows below, since whoever has a policy with such a
+// list has a profile of the overlay; in its rows they have bits of their own.
+//
+// What is told of classes in general, and not of endpoints, comes from the same
+// cluster compiled afresh, the first time that somebody asks.
 type overlay struct {
-	below   *Graph
-	changed map[types.NamespacedName]*policy.Policy // nil for those that are gone
-	pages   []*page                                 // the profiles of endpoints, for those pages in which some change
-	steps   [][]step                                // of the profiles
-	rows    []overlayRow
-	lists   []memberSet // of endpoints, the peer lists that the Graph below does not know
-	fresh   func() *Graph
+	below      *Graph
+	loose      bool                                    // the Graph below has not the pods that it was compiled for
+	policies   map[types.NamespacedName]*policy.Policy // those that have changed; nil for those that are gone
+	pods       map[int32]bool                          // those with other labels, as far as selectors look at them, or ports
+	namespaces map[int32]bool                          // those with other labels
+	pages      []*page                                 // of the endpoints, for those pages in which some change
+	steps      [][]step                                // of the profiles
+	rows       []overlayRow
+	lists      []memberSet // of endpoints, the peer lists that the Graph below does not know
 }
 
 const pageBits = 8
 
-// A page is the profiles of some endpoints, by direction.
-type page [1 << pageBits][2]int32
+// A page is what changes of some endpoints.
+type page [1 << pageBits]place
+
+// A place is what changes of an endpoint.
+type place struct {
+	profiles [2]int32 // by direction
+	seats    [2]int32 // by family, among those of the overlay; -1 if it has not moved
+}
 
 type overlayRow struct {
 	classes []uint64 // a bit for each peer class of the Graph below
+	seats   []uint64 // a bit for each seat of the overlay
 	lists   []memberSet
 }
 
 func (o *overlay) profile(id int32, d policy.Direction) int32 {
 	if p := o.pages[id>>pageBits]; p != nil {
-		return p[id&(1<<pageBits-1)][d]
+		return p[id&(1<<pageBits-1)].profiles[d]
 	}
 	e := &o.below.ends[id]
 	if d == policy.Egress {
@@ -48,6 +61,17 @@ func (o *overlay) profile(id int32, d policy.Direction) int32 {
 	}
 	return e.ingress
 }
+
+// seats returns the seats of an endpoint by family, -1 if it has not moved.
+func (o *overlay) seats(id int32) [2]int32 {
+	if p := o.pages[id>>pageBits]; p != nil {
+		return p[id&(1<<pageBits-1)].seats
+	}
+	return [2]int32{-1, -1}
+}
+
+// hasMoved reports whether an endpoint has moved. That of no overlay has not.
+func (o *overlay) hasMoved(id int32) bool { return o != nil && o.seats(id)[0] >= 0 }
 
 // row returns the row of a profile for the port with key k.
 func (o *overlay) row(profile, k int32) int32 {
@@ -62,7 +86,11 @@ func (o *overlay) row(profile, k int32) int32 {
 // holds reports whether a row holds an endpoint over the family of index fam.
 func (o *overlay) holds(row, id int32, fam int) bool {
 	r := &o.rows[row]
-	if c := o.below.ends[id].class[fam]; r.classes[c>>6]>>(uint(c)&63)&1 != 0 {
+	bits, n := r.classes, o.below.ends[id].class[fam]
+	if seat := o.seats(id)[fam]; seat >= 0 {
+		bits, n = r.seats, seat
+	}
+	if bits[n>>6]>>(uint(n)&63)&1 != 0 {
 		return true
 	}
 	for _, list := range r.lists {
@@ -73,107 +101,89 @@ func (o *overlay) holds(row, id int32, fam int) bool {
 	return false
 }
 
-// toldApart is that of the Graph. Two that are alike here are alike; of two that
-// are not, a policy that is gone may be the only one that tells them apart.
-func (o *overlay) toldApart(a, b int32) bool {
+// toldApartOver is toldApart if there is an overlay. Two that are alike in it are
+// alike; of two that are not, a policy that is gone may be the only one that tells
+// them apart.
+func (g *Graph) toldApartOver(a, b int32) bool {
+	o := g.over
 	x, y := o.below.ends[a], o.below.ends[b]
 	x.host, y.host = 0, 0
-	for _, d := range directions {
-		if o.profile(a, d) != o.profile(b, d) {
-			return o.fresh().toldApart(a, b)
-		}
-	}
 	x.egress, x.ingress, y.egress, y.ingress = 0, 0, 0, 0
-	if x != y || slices.ContainsFunc(o.lists, func(l memberSet) bool { return l.has(a) != l.has(b) }) {
-		return o.fresh().toldApart(a, b)
+	alike := x == y && o.seats(a) == o.seats(b)
+	for _, d := range directions {
+		alike = alike && o.profile(a, d) == o.profile(b, d)
 	}
-	return false
+	if alike && !slices.ContainsFunc(o.lists, func(l memberSet) bool { return l.has(a) != l.has(b) }) {
+		return false
+	}
+	return g.fresh().toldApart(a, b)
 }
 
-// most is how many policies an overlay changes. With more, the cluster is
-// compiled afresh, so that the cost of an edit does not grow with those before.
+// isSplit reports whether policies tell apart the families of an endpoint.
+func (g *Graph) isSplit(id int32) bool {
+	split := g.ends[id].flags&isSplit != 0
+	if split && g.over != nil || g.over.hasMoved(id) {
+		return g.fresh().ends[id].flags&isSplit != 0
+	}
+	return split
+}
+
+// most is how much an overlay changes: policies, pods and namespaces. With more,
+// the cluster is compiled afresh, so that the cost of an edit does not grow with
+// those before.
 const most = 64
 
-// withPolicies returns the Graph of c, which edits have made of g.cluster, if an
-// overlay can tell it from the Graph below g, and else nil.
-func (g *Graph) withPolicies(c *policy.Cluster, edits []policy.Edit) *Graph {
-	below, changed := g, make(map[types.NamespacedName]*policy.Policy)
-	if g.over != nil {
-		below = g.over.below
-		for name, p := range g.over.changed {
-			changed[name] = p
-		}
+// cover fills the overlay of h, which p has made of g. It returns nil if h needs
+// none, and reports false if an overlay cannot tell h from the Graph below.
+func (h *Graph) cover(g *Graph, o *overlay, p *patch) (*overlay, bool) {
+	if len(p.policies)+len(p.pods)+len(p.namespaces) == 0 && p.shift == nil {
+		return g.over, true
 	}
-	if below.profile.NotEnforced {
-		return nil
+	if o.below.profile.NotEnforced {
+		return nil, false
 	}
-	var names []types.NamespacedName
-	for _, e := range edits {
-		kind, name := e.Object()
-		if kind == "" {
-			continue
-		}
-		if kind != "NetworkPolicy" || name.Name == "" || !hasNamespace(c, name.Namespace) {
-			return nil
-		}
-		changed[name] = nil
-		names = append(names, name)
+	maps.Copy(o.policies, p.policies)
+	for i := range p.pods {
+		o.pods[i] = true
 	}
-	for _, np := range c.Policies {
-		for _, name := range names {
-			if np == nil || np.Name != name.Name || cmp.Or(np.Namespace, "default") != name.Namespace {
-				continue
-			}
-			p, err := policy.New(np)
-			if err != nil || c.Place(np, "").File != "" {
-				return nil // there is more to say about it
-			}
-			changed[name] = p
-		}
+	for i := range p.namespaces {
+		o.namespaces[i] = true
 	}
-	if len(changed) > most {
-		return nil
+	b := overlayBuilder{co: o.below.co, h: h, o: o}
+	if !b.compare() {
+		return nil, false
 	}
-	b := overlayBuilder{co: below.co, o: &overlay{below: below, changed: changed, pages: make([]*page, len(below.ends)>>pageBits+1)}}
+	switch n := len(o.policies) + len(o.pods) + len(o.namespaces); {
+	case n == 0 && !o.loose:
+		return nil, true
+	case n > most:
+		return nil, false
+	}
+	o.pages = make([]*page, len(o.below.ends)>>pageBits+1)
 	if !b.build() {
-		return nil
+		return nil, false
 	}
-
-	f := *below.facts
-	f.cluster = c
-	f.policies = b.policies()
-	h := *below
-	h.over, h.facts = b.o, &f
-	fresh := sync.OnceValue(func() *Graph {
-		g, err := below.profile.compile(c)
-		if err != nil {
-			panic("reach: what With took is refused: " + err.Error())
-		}
-		return g
-	})
-	b.o.fresh = fresh
-	f.warnings = func() []policy.Warning { return fresh().warnings() }
-	f.nodeGroups = func() nodeGroups { return fresh().services.nodes }
-	f.relation = func() *relation { return fresh().relation() }
-	return &h
-}
-
-// hasNamespace reports whether there is a Namespace of that name. Without one, a
-// policy alone can make a namespace known.
-func hasNamespace(c *policy.Cluster, name string) bool {
-	for _, ns := range c.Namespaces {
-		if ns != nil && ns.Name == name {
-			return true
-		}
-	}
-	return false
+	h.policies = b.policies()
+	return o, true
 }
 
 // An overlayBuilder makes an overlay. It reads the compiler of the Graph below,
 // which many may do at once, and changes nothing in it.
 type overlayBuilder struct {
 	co *compiler
+	h  *Graph // with the pods and namespaces after the edits
 	o  *overlay
+
+	// compare
+	dialects map[int32]int32 // of the pods that have changed
+
+	// move
+	moverID  map[moverKey]int32
+	movers   []mover
+	seatID   map[moverSeat]int32
+	seats    []moverSeat
+	seatRows map[int32][]uint64 // the seats in each list of peers, as far as somebody has asked
+	affected []bool             // halves that hold other peers than before
 
 	halves   [][]rule         // what changed policies say of one direction
 	index    map[string]int32 // of the lists of peers that the compiler does not know; they count on from its own
@@ -197,8 +207,18 @@ type change struct {
 func (b *overlayBuilder) build() bool {
 	b.index, b.rows, b.profiles = make(map[string]int32), make(map[string]int32), make(map[string]int32)
 	uses := make(map[int32]int) // of blocks, how many more or fewer
-	perNamespace := make(map[string][]change)
-	for name, p := range b.o.changed {
+	type edited struct {
+		changes  []change
+		affected []int // policies that are the same, but pick others as peers
+	}
+	namespaces := make(map[string]*edited)
+	in := func(ns string) *edited {
+		if namespaces[ns] == nil {
+			namespaces[ns] = new(edited)
+		}
+		return namespaces[ns]
+	}
+	for name, p := range b.o.policies {
 		ch := change{before: -1, after: p, halves: [2]int32{-1, -1}}
 		i, ok := slices.BinarySearchFunc(b.o.below.policies, name, comparePolicy)
 		if ok {
@@ -226,17 +246,34 @@ func (b *overlayBuilder) build() bool {
 				b.halves = append(b.halves, rules)
 			}
 		}
-		perNamespace[name.Namespace] = append(perNamespace[name.Namespace], ch)
+		in(name.Namespace).changes = append(in(name.Namespace).changes, ch)
 	}
 	for block, n := range uses {
 		if b.co.blockUses[block]+n <= 0 {
 			return false
 		}
 	}
-	for ns, changes := range perNamespace {
-		b.namespace(ns, changes)
+	if len(b.o.pods)+len(b.o.namespaces) > 0 {
+		b.move()
+		for i, p := range b.co.policies {
+			if slices.ContainsFunc(p.halves[:], b.isAffected) {
+				e := in(b.o.below.policies[i].Name.Namespace)
+				e.affected = append(e.affected, i)
+			}
+		}
+	}
+	for pod := range b.o.pods {
+		in(b.h.pods[pod].Name.Namespace)
+	}
+	for ns, e := range namespaces {
+		b.namespace(ns, e.changes, e.affected)
 	}
 	return true
+}
+
+// isAffected reports whether a half of the compiler holds other peers than before.
+func (b *overlayBuilder) isAffected(half int32) bool {
+	return half >= 0 && len(b.affected) > 0 && b.affected[half]
 }
 
 func comparePolicy(p *policy.Policy, name types.NamespacedName) int {
@@ -330,7 +367,7 @@ func (b *overlayBuilder) peerList(list []policy.Peer) (id int32, ok bool) {
 
 // members returns the endpoints that peers pick, of which all are [policy.Pods].
 func (b *overlayBuilder) members(list []policy.Peer) memberSet {
-	g := b.o.below
+	g := b.h
 	var ids []int32
 	for _, peer := range list {
 		p := peer.(policy.Pods)
@@ -382,11 +419,11 @@ func (f *facts) appendOthers(ids []int32, pod int32) []int32 {
 	return ids
 }
 
-// namespace gives profiles to the pods of a namespace that a policy selects, or
-// selected, which has changed.
-func (b *overlayBuilder) namespace(ns string, changes []change) {
-	g, co := b.o.below, b.co
-	lo, hi := g.policyRange(ns)
+// namespace gives profiles to those pods of a namespace that have changed, or that
+// a policy selects, or selected, which has changed or is affected.
+func (b *overlayBuilder) namespace(ns string, changes []change, affected []int) {
+	co := b.co
+	lo, hi := b.o.below.policyRange(ns)
 	isChanged := func(i int) bool { return slices.ContainsFunc(changes, func(c change) bool { return c.before == i }) }
 	var same []int // the policies that have not changed
 	for i := lo; i < hi; i++ {
@@ -394,6 +431,7 @@ func (b *overlayBuilder) namespace(ns string, changes []change) {
 			same = append(same, i)
 		}
 	}
+	affected = slices.DeleteFunc(affected, isChanged)
 	// Pods that all these policies select alike have the same profiles.
 	type alike struct {
 		label, dialect int32
@@ -402,44 +440,55 @@ func (b *overlayBuilder) namespace(ns string, changes []change) {
 	known := make(map[alike]*[2]int32) // nil if no change concerns them
 	var ids []int32
 	var own []byte
-	for pod := range g.podsIn(ns) {
+	for pod := range b.h.podsIn(ns) {
 		if co.groupOf[pod] < 0 {
 			continue
 		}
 		own = own[:0]
 		for i, c := range changes {
-			if c.after != nil && c.after.Pods.Matches(g.pods[pod].Labels) {
+			if c.after != nil && c.after.Pods.Matches(b.h.pods[pod].Labels) {
 				own = append(own, byte(i))
 			}
 		}
-		k := alike{co.labelClass(int(pod)), co.dialect[pod], string(own)}
+		k := alike{co.labelClass(int(pod)), b.dialect(pod), string(own)}
+		if b.o.pods[pod] {
+			k.label = ^pod // nobody else's
+		}
 		profiles, ok := known[k]
 		if !ok {
-			profiles = b.profilesOf(pod, own, same, changes)
+			profiles = b.profilesOf(pod, own, same, affected, changes)
 			known[k] = profiles
 		}
 		if profiles == nil {
 			continue
 		}
-		ids = g.appendOthers(append(ids[:0], pod), pod)
+		ids = b.h.appendOthers(append(ids[:0], pod), pod)
 		for _, id := range ids {
-			b.set(id, *profiles)
+			b.place(id).profiles = *profiles
 		}
 	}
 }
 
 // profilesOf returns the profiles of a pod that some changes select now, and some
-// of the policies that stay the same. It returns nil if no change concerns it.
-func (b *overlayBuilder) profilesOf(pod int32, own []byte, same []int, changes []change) *[2]int32 {
+// of the policies that stay the same. It returns nil if nothing concerns it.
+func (b *overlayBuilder) profilesOf(pod int32, own []byte, same, affected []int, changes []change) *[2]int32 {
 	co := b.co
-	if len(own) == 0 && !slices.ContainsFunc(changes, func(c change) bool { return c.before >= 0 && co.selectsPod(c.before, pod) }) {
-		return nil
-	}
-	var profiles [2]int32
+	e := &b.o.below.ends[pod]
+	profiles := [2]int32{policy.Egress: e.egress, policy.Ingress: e.ingress}
+	before := profiles
 	for _, d := range directions {
+		concerned := b.o.pods[pod] ||
+			slices.ContainsFunc(own, func(i byte) bool { return changes[i].halves[d] >= 0 }) ||
+			slices.ContainsFunc(affected, func(i int) bool { return b.isAffected(co.policies[i].halves[d]) && co.selectsPod(i, pod) }) ||
+			slices.ContainsFunc(changes, func(c change) bool {
+				return c.before >= 0 && co.policies[c.before].halves[d] >= 0 && co.selectsPod(c.before, pod)
+			})
+		if !concerned {
+			continue
+		}
 		var known, changed []int32
 		for _, i := range same {
-			if h := co.policies[i].halves[d]; h >= 0 && co.selectsPod(i, pod) {
+			if h := co.policies[i].halves[d]; h >= 0 && b.selects(i, pod) {
 				known = append(known, h)
 			}
 		}
@@ -448,21 +497,41 @@ func (b *overlayBuilder) profilesOf(pod int32, own []byte, same []int, changes [
 				changed = append(changed, h)
 			}
 		}
-		profiles[d] = b.profile(d, co.dialect[pod], known, changed)
+		profiles[d] = b.profile(d, b.dialect(pod), known, changed)
+	}
+	if profiles == before {
+		return nil
 	}
 	return &profiles
 }
 
-func (b *overlayBuilder) set(id int32, profiles [2]int32) {
+// selects reports whether the i'th policy of the Graph below selects a pod now.
+func (b *overlayBuilder) selects(i int, pod int32) bool {
+	if b.o.pods[pod] {
+		return b.o.below.policies[i].Pods.Matches(b.h.pods[pod].Labels)
+	}
+	return b.co.selectsPod(i, pod)
+}
+
+// dialect returns the dialect of a pod now.
+func (b *overlayBuilder) dialect(pod int32) int32 {
+	if d, ok := b.dialects[pod]; ok {
+		return d
+	}
+	return b.co.dialect[pod]
+}
+
+// place returns what changes of an endpoint, to be filled in.
+func (b *overlayBuilder) place(id int32) *place {
 	p := &b.o.pages[id>>pageBits]
 	if *p == nil {
 		*p = new(page)
 		first := id >> pageBits << pageBits
 		for i, e := range b.o.below.ends[first:min(int(first)+len(*p), len(b.o.below.ends))] {
-			(*p)[i] = [2]int32{policy.Egress: e.egress, policy.Ingress: e.ingress}
+			(*p)[i] = place{[2]int32{policy.Egress: e.egress, policy.Ingress: e.ingress}, [2]int32{-1, -1}}
 		}
 	}
-	(*p)[id&(1<<pageBits-1)] = profiles
+	return &(*p)[id&(1<<pageBits-1)]
 }
 
 // profile returns the profile that halves of policies make, those that the
@@ -509,11 +578,12 @@ func (b *overlayBuilder) union(grants []grant, active []int) int32 {
 		return row
 	}
 	text := string(b.key)
-	row := overlayRow{classes: make([]uint64, b.co.words)}
+	row := overlayRow{classes: make([]uint64, b.co.words), seats: make([]uint64, (len(b.seats)+63)/64)}
 	for _, a := range active {
 		g := grants[a]
 		if n := int(g.peers) - len(b.co.peerLists.values); n < 0 {
 			b.co.addPeers(row.classes, g)
+			b.addSeats(row.seats, g)
 		} else {
 			row.lists = append(row.lists, b.speakers(b.o.lists[n], g))
 		}
@@ -532,7 +602,13 @@ func (b *overlayBuilder) speakers(list memberSet, g grant) memberSet {
 	var ids []int32
 	ends := b.o.below.ends
 	for id := range list.all() {
-		if _, ok := slices.BinarySearch(b.co.receivers[g.means], ends[id].class[0]); ok {
+		speaks := false
+		if seats := b.o.seats(id); seats[0] >= 0 {
+			speaks = b.speaks(seats[0], g.means)
+		} else {
+			_, speaks = slices.BinarySearch(b.co.receivers[g.means], ends[id].class[0])
+		}
+		if speaks {
 			ids = append(ids, id)
 		}
 	}
@@ -541,13 +617,13 @@ func (b *overlayBuilder) speakers(list memberSet, g grant) memberSet {
 
 // policies returns the policies after the change.
 func (b *overlayBuilder) policies() []*policy.Policy {
-	list := append(make([]*policy.Policy, 0, len(b.o.below.policies)+len(b.o.changed)), b.o.below.policies...)
-	for name := range b.o.changed {
+	list := append(make([]*policy.Policy, 0, len(b.o.below.policies)+len(b.o.policies)), b.o.below.policies...)
+	for name := range b.o.policies {
 		if i, ok := slices.BinarySearchFunc(list, name, comparePolicy); ok {
 			list = slices.Delete(list, i, i+1)
 		}
 	}
-	for name, p := range b.o.changed {
+	for name, p := range b.o.policies {
 		if p != nil {
 			i, _ := slices.BinarySearchFunc(list, name, comparePolicy)
 			list = slices.Insert(list, i, p)

@@ -1121,7 +1121,7 @@ func (w *walk) emit(h *hop) {
 		same := true
 		for _, id := range [...]int32{h.client, h.outTo, h.source, h.backend} {
 			e := &w.g.ends[id]
-			same = same && e.flags&hasBoth == hasBoth && e.flags&isSplit == 0 && !w.g.addressless(id)
+			same = same && e.flags&hasBoth == hasBoth && !w.g.addressless(id) && !w.g.isSplit(id)
 		}
 		if same && h.family == IPv6 {
 			return
