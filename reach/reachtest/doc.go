@@ -1,0 +1,46 @@
+// Package reachtest tests what a cluster's configuration lets through: in the
+// words of requirements, with failures that explain themselves.
+//
+//	func TestShop(t *testing.T) {
+//		c := reachtest.FS(t, os.DirFS("deploy"))
+//		c.Reaches(t, "shop/api", "data/postgres", "5432", "the shop needs its database")
+//		c.DoesNotReach(t, "everything except pods in shop", "data/postgres", "all")
+//		c.DoesNotReach(t, "pods except shop/payments", "outside", "all", "only payments talk to the world")
+//	}
+//
+// What is asserted of many is decided for all of them, not for a sample: of every
+// pod, of every class of addresses that the policies tell apart, and on every port.
+//
+// Nothing passes because nothing was asked. A name that is not there, a selector
+// that picks no pod and a port that nothing declares fail the test; [Cluster.Reaches]
+// says how to ask for such a port all the same.
+//
+// # Sets
+//
+// The ends of an assertion are sets, written as text:
+//
+//	shop/web                      the pod or workload; also all else that [reach.Graph.Lookup] reads
+//	203.0.113.9, 203.0.113.0/24   the pod or node that has the address, and the outside at it
+//	pods                          every pod
+//	pods tier=db,env!=test        those that a label selector picks, as kubectl writes it
+//	pods in shop                  those of a namespace
+//	pods tier=db in shop          both
+//	pods in namespaces team=a     those of the namespaces that a selector picks
+//	nodes                         every node
+//	outside                       every address outside the cluster
+//	everything                    pods, nodes and the outside
+//	svc:shop/db                   a Service, to which connections go, alone and as the second set only
+//
+// "and" joins sets, and "except" takes one away, from left to right: "pods in shop
+// and outside except shop/web".
+//
+// A pod reaches itself, and a node the pods that run on it, whatever the policies
+// say: such pairs are passed over, unless there are no others.
+//
+// # Failures
+//
+// The assertions return whether they hold and go on after a failure, as those of
+// testify's package assert do; those of [Cluster.Require] end the test. Both take
+// a *testing.T, a *testing.B or a *rapid.T. What comes after the last fixed argument
+// is printed with the failure: a text, or a format and its arguments.
+package reachtest

@@ -1,0 +1,164 @@
+package reachtest
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/polreach/polreach/policy"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// minus returns the ports of a that b does not hold.
+func minus(a, b policy.PortSet) policy.PortSet {
+	next := map[policy.Protocol]int{policy.TCP: 1, policy.UDP: 1, policy.SCTP: 1}
+	var rest []policy.PortRange
+	portless := true
+	add := func(p policy.Protocol, first, last int) {
+		if first <= last {
+			rest = append(rest, policy.PortRange{Protocol: p, First: uint16(first), Last: uint16(last)})
+		}
+	}
+	for r := range b.Ranges() {
+		if r == (policy.PortRange{}) {
+			portless = false
+			continue
+		}
+		add(r.Protocol, next[r.Protocol], int(r.First)-1)
+		next[r.Protocol] = int(r.Last) + 1
+	}
+	for p, first := range next {
+		add(p, first, 65535)
+	}
+	if portless {
+		rest = append(rest, policy.PortRange{})
+	}
+	return a.Intersect(policy.NewPortSet(rest...))
+}
+
+// declaredPorts returns a func that tells which ports anything in a cluster
+// mentions: containers, Services and policies.
+func declaredPorts(c *policy.Cluster) func() policy.PortSet {
+	return sync.OnceValue(func() policy.PortSet {
+		var ranges []policy.PortRange
+		add := func(protocol corev1.Protocol, first, last int32) {
+			p := policy.TCP
+			switch protocol {
+			case corev1.ProtocolUDP:
+				p = policy.UDP
+			case corev1.ProtocolSCTP:
+				p = policy.SCTP
+			}
+			if 1 <= first && first <= last && last <= 65535 {
+				ranges = append(ranges, policy.PortRange{Protocol: p, First: uint16(first), Last: uint16(last)})
+			}
+		}
+		for spec := range podSpecs(c) {
+			for _, list := range [...][]corev1.Container{spec.Containers, spec.InitContainers} {
+				for _, ctr := range list {
+					for _, p := range ctr.Ports {
+						add(p.Protocol, p.ContainerPort, p.ContainerPort)
+					}
+				}
+			}
+		}
+		for _, svc := range c.Services {
+			if svc == nil {
+				continue
+			}
+			for _, p := range svc.Spec.Ports {
+				add(p.Protocol, p.Port, p.Port)
+				if p.TargetPort.Type == intstr.Int {
+					add(p.Protocol, p.TargetPort.IntVal, p.TargetPort.IntVal)
+				}
+			}
+		}
+		m, err := c.Model()
+		if err != nil {
+			return policy.NewPortSet(ranges...) // it has been compiled, so there is no error
+		}
+		for _, np := range m.Policies {
+			for _, d := range [...]policy.Direction{policy.Egress, policy.Ingress} {
+				for _, rule := range np.Half(d).Rules {
+					for _, it := range rule.Ports {
+						if it.First > 0 {
+							ranges = append(ranges, policy.PortRange{Protocol: it.Protocol, First: it.First, Last: it.Last})
+						}
+					}
+				}
+			}
+		}
+		return policy.NewPortSet(ranges...)
+	})
+}
+
+// podSpecs yields what pods and workloads say of their containers.
+func podSpecs(c *policy.Cluster) func(func(*corev1.PodSpec) bool) {
+	return func(yield func(*corev1.PodSpec) bool) {
+		var specs []*corev1.PodSpec
+		for _, o := range c.Pods {
+			if o != nil {
+				specs = append(specs, &o.Spec)
+			}
+		}
+		for _, o := range c.Deployments {
+			if o != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.ReplicaSets {
+			if o != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.StatefulSets {
+			if o != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.DaemonSets {
+			if o != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.Jobs {
+			if o != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.CronJobs {
+			if o != nil {
+				specs = append(specs, &o.Spec.JobTemplate.Spec.Template.Spec)
+			}
+		}
+		for _, o := range c.ReplicationControllers {
+			if o != nil && o.Spec.Template != nil {
+				specs = append(specs, &o.Spec.Template.Spec)
+			}
+		}
+		for _, s := range specs {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// checkDeclared returns an error if ports are asked of pods and nothing declares
+// any of them.
+func (c *Cluster) checkDeclared(pairs []pair, text string) error {
+	asked := false
+	for _, q := range pairs {
+		if q.service != nil || q.to.Name().Namespace == "" {
+			return nil // a Service lists its ports, and nobody declares those of others
+		}
+		if !q.asked.Intersect(c.declared()).IsEmpty() {
+			return nil
+		}
+		asked = true
+	}
+	if !asked {
+		return nil
+	}
+	return fmt.Errorf("nothing declares the port %s: no container, Service or policy; if it is meant, write %q", text, text+"!")
+}
