@@ -28,8 +28,11 @@ type stream struct {
 func (s *stream) fill(n int) {
 	for len(s.text) < n && !s.end {
 		if len(s.text) == cap(s.text) {
-			more := min(int64(n-len(s.text)), max(s.left(), 0)+1)
-			s.text = slices.Grow(s.text, int(more))
+			more := n - len(s.text)
+			if left, known := s.left(); known {
+				more = int(min(int64(more), max(left, 0)+1))
+			}
+			s.text = slices.Grow(s.text, more)
 		}
 		space := s.text[len(s.text):min(cap(s.text), n)]
 		got, err := s.in.Read(space[:min(int64(len(space)), s.most+1-s.read)])
@@ -42,31 +45,34 @@ func (s *stream) fill(n int) {
 	}
 }
 
-// left returns how much is left to read, if that is known, or a large number.
-func (s *stream) left() int64 {
-	left := int64(math.MaxInt64)
+// left returns how much is left to read, if that is known. It is never more than
+// what may be read.
+func (s *stream) left() (left int64, known bool) {
 	switch in := s.in.(type) {
 	case interface{ Len() int }:
-		left = int64(in.Len())
+		left, known = int64(in.Len()), true
 	case interface{ Stat() (fs.FileInfo, error) }:
 		if info, err := in.Stat(); err == nil && s.read < info.Size() {
-			left = info.Size() - s.read
+			left, known = info.Size()-s.read, true
 		}
 	}
-	return min(left, s.most-s.read)
+	return min(left, s.most-s.read), known
 }
 
 // fillMore reads about as much as there is, and one byte behind the end to know
 // that it is one.
 func (s *stream) fillMore() {
-	more := min(int64(len(s.text))+512, s.left()+1)
-	s.fill(len(s.text) + int(more))
+	more := len(s.text) + 512
+	if left, known := s.left(); known {
+		more = int(min(int64(more), left+1))
+	}
+	s.fill(len(s.text) + more)
 }
 
 // fillAll reads everything.
 func (s *stream) fillAll() {
 	const large = 1 << 30
-	if left := s.left(); left < large {
+	if left, known := s.left(); known && left < large {
 		s.fill(len(s.text) + int(left) + 1)
 	}
 	for !s.end {
