@@ -363,6 +363,31 @@ func TestWithErrors(t *testing.T) {
 	assert.Len(t, same.Pods(), len(g.Pods())+1)
 }
 
+// pairIn returns a cluster of a namespace, default, with two pods.
+func pairIn(t *testing.T) (*reach.Graph, func(name, addr string) *corev1.Pod) {
+	pod := func(name, addr string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}}
+		p.Labels = map[string]string{"name": name}
+		p.Status.PodIP = addr
+		return p
+	}
+	g, err := reach.Compile(&policy.Cluster{
+		Namespaces: []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceDefault}}},
+		Pods:       []*corev1.Pod{pod("a", "10.0.0.1"), pod("b", "10.0.0.2")},
+	})
+	require.NoError(t, err)
+	return g, pod
+}
+
+// Edits of one object are of one object however they name its namespace.
+func TestWithDefaultNamespace(t *testing.T) {
+	g, pod := pairIn(t)
+	h, err := g.With(policy.Remove("Pod", "", "a"), policy.Put(pod("a", "10.0.0.9")))
+	require.NoError(t, err)
+	assert.True(t, h.MadeByEdit())
+	assert.Equal(t, "[default/a default/b]", fmt.Sprint(h.Pods()))
+}
+
 // Graphs from one Graph can be made and asked at once.
 func TestWithAtOnce(t *testing.T) {
 	c := scale.S.Cluster()

@@ -47,6 +47,12 @@ func (g *Graph) patchOf(c *policy.Cluster, edits []policy.Edit) (*patch, bool) {
 	done := make(map[object]bool)
 	for _, e := range edits {
 		kind, name := e.Object()
+		switch kind {
+		case "Namespace", "Node", "ServiceCIDR":
+			name.Namespace = ""
+		default:
+			name.Namespace = cmp.Or(name.Namespace, metav1.NamespaceDefault)
+		}
 		o := object{kind, name}
 		if kind == "" || done[o] {
 			continue
@@ -59,14 +65,8 @@ func (g *Graph) patchOf(c *policy.Cluster, edits []policy.Edit) (*patch, bool) {
 	return p, true
 }
 
-// add adds what has become of one object.
+// add adds what has become of one object. Its namespace is filled in.
 func (p *patch) add(g *Graph, c *policy.Cluster, kind string, name types.NamespacedName) bool {
-	switch kind {
-	case "Namespace", "Node", "ServiceCIDR":
-		name.Namespace = ""
-	default:
-		name.Namespace = cmp.Or(name.Namespace, metav1.NamespaceDefault)
-	}
 	if kind == "NetworkPolicy" {
 		return p.addPolicy(c, name)
 	}
