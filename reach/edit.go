@@ -124,7 +124,7 @@ func (h *Graph) restaff(g *Graph, o *overlay, p *patch) bool {
 	f, b := h.facts, below.facts
 	h.ends = below.ends
 	f.pods = shifted(g.pods, sh, func(i int32) policy.Pod { return *added[i] })
-	f.labels = &labels{g.labels.pairs, g.labels.sets, shifted(g.labels.of, sh, func(int32) int32 { return 0 }), g.labels.more}
+	f.labels = g.labels.shifted(sh)
 	f.co, f.first, f.replicas, f.staffed, f.ownNodes, f.at = b.co, b.first, b.replicas, b.staffed, b.ownNodes, b.at
 	f.lookAgain()
 	return true

@@ -388,6 +388,21 @@ func TestWithDefaultNamespace(t *testing.T) {
 	assert.Equal(t, "[default/a default/b]", fmt.Sprint(h.Pods()))
 }
 
+// A Graph keeps nothing of pods that have come and gone.
+func TestWithComingAndGoing(t *testing.T) {
+	g, pod := pairIn(t)
+	sets := g.LabelSets()
+	for range 100 {
+		var err error
+		g, err = g.With(policy.Put(pod("c", "10.0.0.3")))
+		require.NoError(t, err)
+		g, err = g.With(policy.Remove("Pod", metav1.NamespaceDefault, "c"))
+		require.NoError(t, err)
+	}
+	assert.True(t, g.MadeByEdit())
+	assert.Equal(t, sets, g.LabelSets())
+}
+
 // Graphs from one Graph can be made and asked at once.
 func TestWithAtOnce(t *testing.T) {
 	c := scale.S.Cluster()

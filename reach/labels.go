@@ -80,6 +80,19 @@ func (l *labels) set(i int32) map[string]string {
 	return set
 }
 
+// shifted returns l for pods in their new order, without the sets of those that are
+// gone. New pods get theirs from with.
+func (l *labels) shifted(sh shift) *labels {
+	n := &labels{l.pairs, l.sets, shifted(l.of, sh, func(int32) int32 { return 0 }), nil}
+	for i, set := range n.of {
+		if m := int(set) - len(l.sets); m >= 0 {
+			n.of[i] = int32(len(l.sets) + len(n.more))
+			n.more = append(n.more, l.more[m])
+		}
+	}
+	return n
+}
+
 // with returns l but for some pods, which have other labels.
 func (l *labels) with(pods map[int32]*policy.Pod) *labels {
 	n := &labels{l.pairs, l.sets, slices.Clone(l.of), slices.Clone(l.more)}
