@@ -16,16 +16,22 @@ import (
 // With takes time for what changes, and the new Graph shares all else with g, if
 // the edits do no more than this:
 //
-//   - They put or remove policies that need nothing new: label keys, blocks, port
-//     names and namespaces are those that the cluster has.
-//   - They change labels, named ports or readiness of pods and workloads, or labels
-//     of namespaces.
+//   - They put or remove policies that need nothing new, and leave out no block that
+//     nothing else has: label keys, blocks, port names and namespaces are those that
+//     the cluster has.
+//   - They change labels or readiness of pods and workloads, or labels of
+//     namespaces, or named ports, if some pod has the same numbers under all names
+//     that policies ask for.
 //   - They put or remove Services, lists of endpoints and Ingress objects, but for
 //     source ranges and for nodes that nothing else mentions.
 //   - They put or remove pods and workloads that leave the others as they are: their
 //     nodes and namespaces are there as objects, and another pod of the same
-//     workload is there before and after. This takes time for all pods besides, as
-//     they are numbered anew, but less than Compile.
+//     workload is there before and after. One that is put is on no host network,
+//     and the blocks of policies hold its addresses as they do those of some pod of
+//     its namespace. This takes time for all pods besides, as they are numbered
+//     anew, but less than Compile.
+//   - Since the last Compile, edits have changed no more than 64 policies, pods and
+//     namespaces in what policies see.
 //
 // Then what concerns the cluster as a whole, such as Warnings, Edges and Classes,
 // costs as much as Compile the first time that it is asked for. All other edits cost
