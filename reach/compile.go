@@ -268,6 +268,7 @@ func (co *compiler) release() {
 	co.profileBytes, co.rowHash, co.lists = nil, nil, arena[int32]{}
 	co.groups, co.selects, co.speakers, co.spots, co.holds = nil, nil, nil, interner[[]cidr.Class]{}, nil
 	co.key, co.ruleBytes, co.ruleSpans, co.podsPeers, co.blockIDs = nil, nil, nil, nil, nil
+	co.addrClasses = nil
 	co.scratch, co.rowBytes, co.sweeper, co.grants = nil, nil, sweeper{}, nil
 }
 

@@ -408,8 +408,11 @@ func TestWithAtOnce(t *testing.T) {
 	c := scale.S.Cluster()
 	g, err := reach.Compile(c)
 	require.NoError(t, err)
+	more, err := g.With(another(c))
+	require.NoError(t, err)
+	require.True(t, more.MadeByEdit())
 	var wg sync.WaitGroup
-	for range 4 {
+	for _, g := range []*reach.Graph{g, g, more, more} {
 		for _, e := range editsOf(c) {
 			wg.Go(func() {
 				h, err := g.With(e.edit)

@@ -113,7 +113,7 @@ func (g *Graph) restaffed(sh shift, added map[int32]*policy.Pod) (*Graph, bool) 
 	co.makeEnds()
 	co.profile = g.profile
 	ends := co.ends
-	co.seats, co.tmp, co.ends = nil, table{}, nil
+	co.release() // the next ones are copied from this, perhaps at once
 
 	f.co, f.first, f.staffed, f.ownNodes, f.at = &co, co.first, co.staffed, co.ownNodes, co.at
 	f.replicas = nil
