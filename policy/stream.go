@@ -21,6 +21,7 @@ type stream struct {
 	text []byte // read, and not yet taken
 	end  bool   // nothing is left in in
 	err  error
+	idle int      // reads in a row that brought nothing
 	free [][]byte // to be used again
 }
 
@@ -38,6 +39,12 @@ func (s *stream) fill(n int) {
 		got, err := s.in.Read(space[:min(int64(len(space)), s.most+1-s.read)])
 		s.text = s.text[:len(s.text)+got]
 		s.read += int64(got)
+		if s.idle++; got > 0 {
+			s.idle = 0
+		}
+		if s.idle >= 100 && err == nil {
+			err = io.ErrNoProgress
+		}
 		if err != nil && err != io.EOF {
 			s.err = err
 		}

@@ -28,3 +28,13 @@ func TestPipeTakesLittleMemory(t *testing.T) {
 		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200*len(text)), text[:50])
 	}
 }
+
+// A reader that brings nothing for ever is an error, not an endless wait.
+func TestIdleReader(t *testing.T) {
+	_, err := Parse("pipe", io.MultiReader(strings.NewReader("a: b\n"), idle{}))
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
