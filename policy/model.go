@@ -160,6 +160,8 @@ type modelBuilder struct {
 
 	addrs []netip.Addr    // what is left of the memory for addresses of pods
 	ports []ContainerPort // likewise
+
+	lastPorts []ContainerPort // of the pod before
 }
 
 // An object is an API object of a Cluster.

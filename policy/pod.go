@@ -302,6 +302,7 @@ func (b *modelBuilder) fromSpec(spec *corev1.PodSpec) Pod {
 	if n == 0 {
 		return p
 	}
+	free := b.ports
 	p.Ports = carve(&b.ports, n)[:0]
 	for i := range spec.Containers {
 		p.addPorts(&spec.Containers[i], Container)
@@ -316,6 +317,10 @@ func (b *modelBuilder) fromSpec(spec *corev1.PodSpec) Pod {
 			p.addPorts(c, InitContainer)
 		}
 	}
+	if slices.Equal(p.Ports, b.lastPorts) { // those of pods of one workload mostly are
+		p.Ports, b.ports = b.lastPorts, free
+	}
+	b.lastPorts = p.Ports
 	return p
 }
 
