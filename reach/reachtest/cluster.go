@@ -3,6 +3,7 @@ package reachtest
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"testing/fstest"
 
@@ -48,7 +49,12 @@ func FS(t TB, fsys fs.FS, roots ...string) *Cluster {
 // archive: such lines begin files, which errors then name.
 func Text(t TB, text string) *Cluster {
 	t.Helper()
-	if files, ok := archive(text); ok {
+	files, err := archive(text)
+	if err != nil {
+		fatal(t, "the manifests cannot be read:\n%v", err)
+		return nil
+	}
+	if files != nil {
 		return FS(t, files)
 	}
 	c, err := policy.Parse("manifests", strings.NewReader(text))
@@ -59,23 +65,57 @@ func Text(t TB, text string) *Cluster {
 	return Objects(t, c)
 }
 
-// archive returns the files of a txtar archive. It reports false if text is none.
-func archive(text string) (fstest.MapFS, bool) {
-	files, name := fstest.MapFS{}, ""
+// archive returns the files of a txtar archive, or nil if text is none: if
+// anything but blank lines and comments comes before the first file. What would be
+// lost in an archive is an error.
+func archive(text string) (fstest.MapFS, error) {
+	files := fstest.MapFS{}
+	var file *fstest.MapFile
+	number := 0
 	for line := range strings.Lines(text) {
-		if mark, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "-- "); ok && strings.HasSuffix(mark, " --") {
-			name = strings.TrimSpace(strings.TrimSuffix(mark, "--"))
-			files[name] = &fstest.MapFile{}
+		number++
+		mark, ok := strings.CutPrefix(strings.TrimRight(line, " \t\r\n"), "-- ")
+		if name, isMark := strings.CutSuffix(mark, "--"); ok && isMark {
+			name = strings.TrimSpace(name)
+			switch _, twice := files[name]; {
+			case twice:
+				return nil, fmt.Errorf("line %d: a second file %s", number, name)
+			case !fs.ValidPath(name) || name == ".":
+				return nil, fmt.Errorf("line %d: %q is no name of a file; write one such as deploy/db.yaml", number, name)
+			case !isManifest(name):
+				return nil, fmt.Errorf("line %d: %s would not be read; the names of manifests end in .yaml, .yml or .json", number, name)
+			}
+			file = &fstest.MapFile{}
+			files[name] = file
 			continue
 		}
+		text, _, _ := strings.Cut(line, "#")
 		switch {
-		case name != "":
-			files[name].Data = append(files[name].Data, line...)
-		case strings.TrimSpace(line) != "":
-			return nil, false
+		case file != nil:
+			file.Data = append(file.Data, line...)
+		case strings.TrimSpace(text) != "":
+			return nil, nil
 		}
 	}
-	return files, name != ""
+	if file == nil {
+		return nil, nil
+	}
+	return files, nil
+}
+
+// isManifest reports whether a folder of manifests is read with the file.
+func isManifest(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, ".") {
+			return false
+		}
+	}
+	base := path.Base(name)
+	switch strings.ToLower(path.Ext(base)) {
+	case ".yaml", ".yml", ".json":
+		return base != "kustomization.yaml" && base != "kustomization.yml"
+	}
+	return false
 }
 
 // Objects compiles a cluster. Faulty objects end the test. The objects must not
@@ -118,7 +158,7 @@ func (c *Cluster) With(t TB, edits ...policy.Edit) *Cluster {
 	objects, err := c.objects.With(edits...)
 	if err == nil {
 		n := *c
-		n.objects = objects
+		n.objects, n.declared = objects, declaredPorts(objects)
 		if n.graph, err = c.graph.With(edits...); err == nil {
 			return &n
 		}
