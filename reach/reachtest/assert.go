@@ -20,7 +20,7 @@ import (
 // "22!".
 func (c *Cluster) Reaches(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	return c.check(t, from, to, ports, why, "reach", func(q pair) policy.PortSet {
+	return c.check(t, from, to, ports, why, "%s should reach %s on %s", func(q pair) policy.PortSet {
 		return minus(q.asked, q.open)
 	})
 }
@@ -29,17 +29,20 @@ func (c *Cluster) Reaches(t TB, from, to, ports string, why ...any) bool {
 // ports, over any address family. Of ports see [Cluster.Reaches].
 func (c *Cluster) DoesNotReach(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	return c.check(t, from, to, ports, why, "not reach", func(q pair) policy.PortSet {
+	return c.check(t, from, to, ports, why, "%s should not reach %s on %s", func(q pair) policy.PortSet {
 		return q.asked.Intersect(q.reached())
 	})
 }
 
 // ReachesOnlyOn asserts that every endpoint of from reaches every one of to on
-// exactly these ports.
+// exactly these ports. To may not be a Service: name what is behind it.
 func (c *Cluster) ReachesOnlyOn(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	return c.check(t, from, to, ports, why, "reach only on", func(q pair) policy.PortSet {
-		return policy.NewPortSet(slices.AppendSeq(slices.Collect(minus(q.asked, q.open).Ranges()), minus(q.open, q.asked).Ranges())...)
+	if s, err := c.set(to); err == nil && s.service != nil {
+		return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
+	}
+	return c.check(t, from, to, ports, why, "%s should reach %s only on %s", func(q pair) policy.PortSet {
+		return union(minus(q.asked, q.open), minus(q.open, q.asked))
 	})
 }
 
@@ -73,6 +76,9 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 	pairs, err = c.pairs(from, to, ports)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
+	}
+	if len(pairs) > 0 && pairs[0].exempt {
+		return c.fail(t, why, "%s on %s, but policies have no say about anything else", claim, ports)
 	}
 	return c.judge(t, pairs, why, claim+" on "+ports, func(q pair) policy.PortSet { return q.asked.Intersect(q.reached()) })
 }
@@ -143,11 +149,16 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 	return true
 }
 
-// firstOf returns the first few of faults, and how many more there are.
+const few = 3 // faults are told, and how many more there are
+
 func firstOf(faults []string) string {
-	const few = 3
-	text := strings.Join(faults[:min(few, len(faults))], "\n")
-	if more := len(faults) - few; more > 0 {
+	n := min(few, len(faults))
+	return listed(faults[:n], len(faults)-n)
+}
+
+func listed(faults []string, more int) string {
+	text := strings.Join(faults, "\n")
+	if more > 0 {
 		text += fmt.Sprintf("\nand %d more", more)
 	}
 	return text
@@ -157,8 +168,11 @@ func firstOf(faults []string) string {
 // Service.
 type pair struct {
 	from, to reach.Endpoint
+	at       reach.Endpoint // the member of the second set that to is or stands for, which declares ports
+	exempt   bool           // policies have no say
 	service  *reach.Target
 	like     [2]members // the groups that it stands for
+	meant    [2]string  // of from and to, the addresses that are meant; empty if it is all of them
 	asked    policy.PortSet
 	open     policy.PortSet // of a Service, those of asked that reach all of its backends
 	partly   policy.PortSet // of a Service, those of asked that reach some
@@ -172,26 +186,32 @@ func (q pair) reached() policy.PortSet {
 	return q.open
 }
 
-// check asserts that wrong returns no port for any pair.
-func (c *Cluster) check(t TB, from, to, ports string, why []any, must string, wrong func(pair) policy.PortSet) bool {
+// check asserts that wrong returns no port for any pair. The claim is a format for
+// the two sets and the ports.
+func (c *Cluster) check(t TB, from, to, ports string, why []any, claim string, wrong func(pair) policy.PortSet) bool {
 	t.Helper()
 	pairs, err := c.pairs(ends{text: from}, ends{text: to}, ports)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
-	return c.judge(t, pairs, why, fmt.Sprintf("%s should %s %s on %s", from, must, to, ports), wrong)
+	return c.judge(t, pairs, why, fmt.Sprintf(claim, from, to, ports), wrong)
 }
 
 func (c *Cluster) judge(t TB, pairs []pair, why []any, claim string, wrong func(pair) policy.PortSet) bool {
 	t.Helper()
 	var faults []string
+	more := 0
 	for _, q := range pairs {
-		if bad := wrong(q); !bad.IsEmpty() {
+		switch bad := wrong(q); {
+		case bad.IsEmpty():
+		case len(faults) < few:
 			faults = append(faults, c.witness(q, bad))
+		default:
+			more++
 		}
 	}
 	if len(faults) > 0 {
-		return c.fail(t, why, "%s, but:\n%s", claim, firstOf(faults))
+		return c.fail(t, why, "%s, but:\n%s", claim, listed(faults, more))
 	}
 	return true
 }
@@ -207,7 +227,11 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 		break
 	}
 	if q.service != nil {
-		return c.graph.Trace(reach.Connection{From: q.from, To: *q.service, Port: port}).String()
+		text := c.graph.Trace(reach.Connection{From: q.from, To: *q.service, Port: port}).String()
+		if q.meant[0] != "" {
+			text += fmt.Sprintf("\nwhere %v stands for %s", q.from, q.meant[0])
+		}
+		return text
 	}
 	text := c.graph.Explain(reach.Flow{From: q.from, To: q.to, Port: port}).String()
 	if bad.Intersect(minus(bad, policy.NewPortSet(rangeOf(port)))).IsEmpty() {
@@ -216,7 +240,15 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 	if !bad.IsEmpty() {
 		text += fmt.Sprintf("\nso on %v", bad)
 	}
-	if n := c.count(q.like) - 1; n > 0 {
+	for i, e := range [...]reach.Endpoint{q.from, q.to} {
+		if q.meant[i] != "" {
+			text += fmt.Sprintf("\nwhere %v stands for %s", e, q.meant[i])
+		}
+	}
+	switch n := c.count(q.like) - 1; {
+	case n == 1:
+		text += "\nand 1 more pair like this one"
+	case n > 1:
 		text += fmt.Sprintf("\nand %d more pairs like this one", n)
 	}
 	return text
@@ -253,7 +285,9 @@ func (c *Cluster) ends(e ends) (set, error) {
 	if err != nil {
 		return set{}, err
 	}
-	all.less(s)
+	if err := all.less(c.graph, s); err != nil {
+		return set{}, err
+	}
 	if len(all.members) == 0 {
 		return set{}, fmt.Errorf("there is nothing but %s", e.text)
 	}
@@ -299,7 +333,7 @@ func (c *Cluster) toService(src set, to reach.Target, ports string) ([]pair, err
 	}
 	var all []pair
 	for _, from := range src.members {
-		q := pair{from: from, service: &to, asked: asked}
+		q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}}
 		var open, partly []policy.PortRange
 		for r := range asked.Ranges() {
 			if r == (policy.PortRange{}) || r.Last-r.First > 255 {
@@ -327,34 +361,43 @@ func (c *Cluster) toService(src set, to reach.Target, ports string) ([]pair, err
 }
 
 func (c *Cluster) toEndpoints(src, dst set, ports string) ([]pair, error) {
-	g := c.graph
 	_, byName := policy.ParsePortSet(ports)
-	var all []pair
-	from, to := c.groups(src, false), c.groups(dst, byName != nil)
-	for _, b := range to {
-		at, err := portsOf(ports, b[0].Target())
-		if err != nil {
+	all := c.between(src, dst, byName != nil)
+	for i := range all {
+		q := &all[i]
+		var err error
+		if q.asked, err = portsOf(ports, q.at.Target()); err != nil {
 			return nil, err
 		}
+		c.note(q.from, q.to, q.asked)
+	}
+	return all, nil
+}
+
+// between returns the pairs of two sets, those alike once, with what is open.
+// Those about which policies have no say are left out, unless there are no others.
+func (c *Cluster) between(src, dst set, alone bool) []pair {
+	var all []pair
+	from, to := c.groups(src, false), c.groups(dst, alone)
+	for _, b := range to {
 		for _, a := range from {
 			if q, ok := c.pair(a, b); ok {
-				q.asked, q.open = at, g.Ports(q.from, q.to)
-				c.note(q.from, q.to, q.asked)
+				q.at, q.open = b[0], c.graph.Ports(q.from, q.to)
+				q.meant = [2]string{src.meant(q.from), dst.meant(q.to)}
 				all = append(all, q)
 			}
 		}
 	}
-	if len(all) == 0 {
-		// The caller wants to know of a pod and itself, or its own node.
-		for _, b := range to {
-			at, err := portsOf(ports, b[0].Target())
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, pair{from: from[0][0], to: b[0], asked: at, open: g.Ports(from[0][0], b[0])})
+	if len(all) > 0 {
+		return all
+	}
+	// The caller wants to know of a pod and itself, or its own node.
+	for _, y := range dst.members {
+		for _, x := range src.members {
+			all = append(all, pair{from: x, to: y, at: y, exempt: true, open: c.graph.Ports(x, y)})
 		}
 	}
-	return all, nil
+	return all
 }
 
 // A members is endpoints of a set that no policy tells apart.

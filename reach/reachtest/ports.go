@@ -2,6 +2,7 @@ package reachtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/polreach/polreach/policy"
@@ -34,6 +35,18 @@ func minus(a, b policy.PortSet) policy.PortSet {
 		rest = append(rest, policy.PortRange{})
 	}
 	return a.Intersect(policy.NewPortSet(rest...))
+}
+
+// everyPort is every port of every protocol.
+var everyPort = policy.NewPortSet(
+	policy.PortRange{Protocol: policy.TCP, First: 1, Last: 65535},
+	policy.PortRange{Protocol: policy.UDP, First: 1, Last: 65535},
+	policy.PortRange{Protocol: policy.SCTP, First: 1, Last: 65535},
+	policy.PortRange{},
+)
+
+func union(a, b policy.PortSet) policy.PortSet {
+	return policy.NewPortSet(slices.AppendSeq(slices.Collect(a.Ranges()), b.Ranges())...)
 }
 
 // declaredPorts returns a func that tells which ports anything in a cluster
@@ -144,6 +157,9 @@ func podSpecs(c *policy.Cluster) func(func(*corev1.PodSpec) bool) {
 	}
 }
 
+// portless are the protocols that nothing could declare.
+var portless = policy.NewPortSet(policy.PortRange{})
+
 // checkDeclared returns an error if ports are asked of pods and nothing declares
 // any of them.
 func (c *Cluster) checkDeclared(pairs []pair, text string) error {
@@ -152,7 +168,7 @@ func (c *Cluster) checkDeclared(pairs []pair, text string) error {
 		if q.service != nil || q.to.Name().Namespace == "" {
 			return nil // a Service lists its ports, and nobody declares those of others
 		}
-		if !q.asked.Intersect(c.declared()).IsEmpty() {
+		if !q.asked.Intersect(c.declared()).IsEmpty() || !q.asked.Intersect(portless).IsEmpty() {
 			return nil
 		}
 		asked = true

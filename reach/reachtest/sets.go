@@ -1,8 +1,10 @@
 package reachtest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +15,9 @@ import (
 	"github.com/polreach/polreach/selector"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // A set is endpoints of a Graph. Of an endpoint outside it may hold some of the
@@ -20,29 +25,16 @@ import (
 type set struct {
 	members []reach.Endpoint // each once
 	has     map[reach.Endpoint]bool
-	within  map[reach.Endpoint]cidr.Set // of endpoints outside, the addresses meant; all if there is no entry
-	service *reach.Target               // instead of members
+	within  map[reach.Endpoint]cidr.Set       // of endpoints outside, the addresses meant; all if there is no entry
+	owners  map[reach.Endpoint]reach.Endpoint // of a pod or node as it is reached at one address, the pod or node
+	service *reach.Target                     // instead of members
 }
 
 // set returns what a text names. It is an error if that is nothing.
 func (c *Cluster) set(text string) (set, error) {
-	var s set
-	op := "and"
-	for rest := text; rest != ""; {
-		term, nextOp, more := nextTerm(rest)
-		t, err := c.term(strings.TrimSpace(term))
-		if err != nil {
-			return set{}, fmt.Errorf("%q: %w", text, err)
-		}
-		if (op != "and" || len(s.members) > 0 || nextOp != "") && t.service != nil {
-			return set{}, fmt.Errorf("%q: a Service stands alone", text)
-		}
-		if op == "and" {
-			s.join(t)
-		} else {
-			s.less(t)
-		}
-		rest, op = more, nextOp
+	s, err := c.parseSet(text, set{})
+	if err != nil {
+		return set{}, fmt.Errorf("%q: %w", text, err)
 	}
 	if len(s.members) == 0 && s.service == nil {
 		return set{}, fmt.Errorf("%q holds nothing", text)
@@ -50,55 +42,144 @@ func (c *Cluster) set(text string) (set, error) {
 	return s, nil
 }
 
-// nextTerm cuts a text at the first "and" or "except".
-func nextTerm(text string) (term, op, rest string) {
-	words := strings.Fields(text)
-	for i, w := range words {
-		if w == "and" || w == "except" {
-			return strings.Join(words[:i], " "), w, strings.Join(words[i+1:], " ")
+// parseSet is set for a text in which "*" is rest, unless that is empty.
+func (c *Cluster) parseSet(text string, rest set) (set, error) {
+	terms, except := cutTerms(text)
+	var s set
+	for i, term := range terms {
+		var t set
+		var err error
+		if term == "*" && len(rest.members) > 0 {
+			t = rest
+		} else {
+			t, err = c.term(term)
+		}
+		switch {
+		case err != nil:
+			return set{}, err
+		case t.service == nil:
+		case len(terms) > 1:
+			return set{}, errors.New("a Service stands alone")
+		default:
+			return t, nil
+		}
+		if err := s.apply(c.graph, t, except[i]); err != nil {
+			return set{}, err
 		}
 	}
-	return text, "", ""
+	return s, nil
+}
+
+// cutTerms cuts a text at each "and" and "except", and tells which of the parts
+// come after an "except".
+func cutTerms(text string) (terms []string, except []bool) {
+	var words []string
+	isExcept := false
+	end := func() {
+		terms, except = append(terms, strings.Join(words, " ")), append(except, isExcept)
+		words = nil
+	}
+	for _, w := range strings.Fields(text) {
+		if w == "and" || w == "except" {
+			end()
+			isExcept = w == "except"
+			continue
+		}
+		words = append(words, w)
+	}
+	end()
+	return terms, except
+}
+
+// apply adds t to s, or takes it away.
+func (s *set) apply(g *reach.Graph, t set, except bool) error {
+	if except {
+		return s.less(g, t)
+	}
+	s.join(t)
+	return nil
 }
 
 func (s *set) join(t set) {
-	if t.service != nil {
-		s.service = t.service
-		return
-	}
 	for _, e := range t.members {
 		part, isPart := t.within[e]
 		had := s.has[e]
-		whole := s.within[e]
-		_, hadPart := s.within[e]
+		before, wasPart := s.within[e]
 		switch {
 		case !had:
 			s.add(e)
 			if isPart {
 				s.limit(e, part)
 			}
-		case hadPart && isPart:
-			s.limit(e, whole.Union(part))
-		case hadPart:
+		case wasPart && isPart:
+			s.limit(e, before.Union(part))
+		case wasPart:
 			delete(s.within, e)
+		}
+		if owner, ok := t.owners[e]; ok {
+			s.own(e, owner)
 		}
 	}
 }
 
-func (s *set) less(t set) {
-	s.members = slices.DeleteFunc(slices.Clone(s.members), func(e reach.Endpoint) bool {
-		if !t.has[e] {
-			return false
+// less takes t away from s. Of a pod or node, one of whose addresses is in t, the
+// others stay.
+func (s *set) less(g *reach.Graph, t set) error {
+	var gone cidr.Set // addresses of pods and nodes
+	touched := make(map[reach.Endpoint]bool)
+	for at, owner := range t.owners {
+		if t.has[at] {
+			gone = gone.Union(at.Addrs())
+			touched[owner] = true
 		}
-		if part, isPart := t.within[e]; isPart {
-			if rest := s.addrs(e).Minus(part); !rest.IsEmpty() {
-				s.limit(e, rest)
-				return false
+	}
+	before := *s
+	*s = set{}
+	for _, e := range before.members {
+		part, isPart := before.within[e]
+		owner, isAt := before.owners[e]
+		switch {
+		case t.has[e]:
+			if taken, ok := t.within[e]; ok {
+				if rest := before.addrs(e).Minus(taken); !rest.IsEmpty() {
+					s.add(e)
+					s.limit(e, rest)
+				}
+			}
+		case isAt && t.has[owner]:
+		case touched[e]:
+			for p := range e.Addrs().Minus(gone).Prefixes() {
+				if err := s.addAt(g, e, p); err != nil {
+					return err
+				}
+			}
+		default:
+			s.add(e)
+			if isPart {
+				s.limit(e, part)
+			}
+			if isAt {
+				s.own(e, owner)
 			}
 		}
-		delete(s.has, e)
-		return true
-	})
+	}
+	return nil
+}
+
+// addAt adds a pod or node as it is reached at the addresses of block, which are
+// a few of its own.
+func (s *set) addAt(g *reach.Graph, e reach.Endpoint, block netip.Prefix) error {
+	for a := block.Addr(); block.Contains(a); a = a.Next() {
+		at, err := g.Addr(a)
+		if err != nil {
+			return err
+		}
+		s.add(at)
+		if at != e && at.Name() == e.Name() {
+			s.own(at, e)
+		}
+	}
+	return nil
 }
 
 func (s *set) add(e reach.Endpoint) {
@@ -126,12 +207,28 @@ func (s *set) limit(e reach.Endpoint, addrs cidr.Set) {
 	s.within[e] = addrs
 }
 
+func (s *set) own(at, owner reach.Endpoint) {
+	if s.owners == nil {
+		s.owners = make(map[reach.Endpoint]reach.Endpoint)
+	}
+	s.owners[at] = owner
+}
+
 // addrs returns the addresses of a member that are meant.
 func (s *set) addrs(e reach.Endpoint) cidr.Set {
 	if part, ok := s.within[e]; ok {
 		return part
 	}
 	return e.Addrs()
+}
+
+// meant returns the addresses of a member that are meant, or nothing if they are all
+// that its name says.
+func (s *set) meant(e reach.Endpoint) string {
+	if part, ok := s.within[e]; ok && part.String() != e.String() {
+		return part.String()
+	}
+	return ""
 }
 
 // term returns the set that has neither "and" nor "except" in its text.
@@ -152,20 +249,88 @@ func (c *Cluster) term(text string) (set, error) {
 	if which, ok := strings.CutPrefix(text, "pods "); ok {
 		return c.pods(which)
 	}
-	if block, err := cidr.ParsePrefix(text); err == nil && strings.Contains(text, "/") {
-		return c.block(cidr.Of(block))
+	if addr, _, isBlock := strings.Cut(text, "/"); isBlock {
+		block, err := cidr.ParsePrefix(text)
+		if err == nil {
+			return c.block(cidr.Of(block))
+		}
+		if _, addrErr := netip.ParseAddr(addr); addrErr == nil {
+			return set{}, err
+		}
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		return c.addr(a)
 	}
 	if target, err := g.Target(text); err == nil && strings.HasPrefix(target.String(), "svc:") {
 		return set{service: &target}, nil
-	}
-	if a, err := netip.ParseAddr(text); err == nil {
-		return c.block(cidr.Of(netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())))
+	} else if strings.HasPrefix(text, "svc:") {
+		return set{}, err
 	}
 	e, err := g.Lookup(text)
 	if err != nil {
 		return set{}, err
 	}
-	return setOf(e), nil
+	return c.podsOf(e, text)
+}
+
+// addr returns what has an address.
+func (c *Cluster) addr(a netip.Addr) (set, error) {
+	e, err := c.graph.Addr(a)
+	if err != nil {
+		return set{}, err
+	}
+	a = a.Unmap()
+	if e.Addrs().Contains(a) && e.Name().Name == "" {
+		s := setOf(e)
+		s.limit(e, cidr.Of(netip.PrefixFrom(a, a.BitLen())))
+		return s, nil
+	}
+	return c.block(cidr.Of(netip.PrefixFrom(a, a.BitLen())))
+}
+
+// podsOf returns the pods of e, if it is a workload of which the cluster holds
+// pods, and else e. If it has only one of them, the workload is there too, to ask
+// what a second one would reach.
+func (c *Cluster) podsOf(e reach.Endpoint, text string) (set, error) {
+	kind, _, _ := strings.Cut(text, ":")
+	switch kind {
+	case "pod", "replica", "node", "node-of", "outside":
+		return setOf(e), nil
+	}
+	if _, ok := c.graph.ClassOf(e); ok {
+		return setOf(e), nil
+	}
+	m, err := c.objects.Model()
+	if err != nil {
+		return set{}, err
+	}
+	kinds := map[string]string{
+		"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet",
+		"job": "Job", "cj": "CronJob", "rc": "ReplicationController",
+	}
+	owned := make(map[types.NamespacedName]bool)
+	for i := range m.Pods {
+		p := &m.Pods[i]
+		if p.Kind == "Pod" && p.Name.Namespace == e.Name().Namespace && p.Owner.Name == e.Name().Name &&
+			(kinds[kind] == "" || kinds[kind] == p.Owner.Kind) {
+			owned[p.Name] = true
+		}
+	}
+	var s set
+	for name := range owned {
+		pod, err := c.graph.Lookup("pod:" + name.String())
+		if err != nil {
+			return set{}, err
+		}
+		if _, running := c.graph.ClassOf(pod); running {
+			s.add(pod)
+		}
+	}
+	slices.SortFunc(s.members, func(a, b reach.Endpoint) int { return cmp.Compare(a.Name().Name, b.Name().Name) })
+	if len(s.members) < 2 {
+		s.add(e)
+	}
+	return s, nil
 }
 
 func notEmpty(members []reach.Endpoint, otherwise string) (set, error) {
@@ -177,16 +342,28 @@ func notEmpty(members []reach.Endpoint, otherwise string) (set, error) {
 
 // pods returns the pods that the words after "pods" pick.
 func (c *Cluster) pods(which string) (set, error) {
-	labels, in := which, ""
-	if i := strings.LastIndex(" "+which, " in "); i >= 0 && !strings.HasPrefix(strings.TrimSpace(which[i+2:]), "(") {
-		labels, in = which[:max(0, i-1)], strings.TrimSpace(which[i+2:])
+	text, in := which, ""
+	words := strings.Fields(which)
+	for i, w := range words {
+		// In a selector, a list comes after "in".
+		if w != "in" || i+1 < len(words) && strings.HasPrefix(words[i+1], "(") {
+			continue
+		}
+		text, in = strings.Join(words[:i], " "), strings.Join(words[i+1:], " ")
+		if in == "" {
+			return set{}, errors.New(`a namespace is missing after "in"`)
+		}
+		break
 	}
-	pods, err := parseSelector(labels)
+	pods, err := parseSelector(text)
 	if err != nil {
 		return set{}, err
 	}
 	namespaces := selector.Selector{}
-	if text, ok := strings.CutPrefix(in, "namespaces "); ok {
+	if text, ok := strings.CutPrefix(in+" ", "namespaces "); ok {
+		if strings.TrimSpace(text) == "" {
+			return set{}, errors.New(`a label selector is missing after "in namespaces"; for those of all namespaces, write "pods"`)
+		}
 		if namespaces, err = parseSelector(text); err != nil {
 			return set{}, err
 		}
@@ -216,11 +393,33 @@ func parseSelector(text string) (selector.Selector, error) {
 	if strings.TrimSpace(text) == "" {
 		return selector.Selector{}, nil
 	}
-	ls, err := metav1.ParseToLabelSelector(text)
+	parsed, err := labels.Parse(text)
 	if err != nil {
 		return selector.Selector{}, fmt.Errorf("%q is no label selector: %w", text, err)
 	}
-	return selector.New(*ls)
+	requirements, _ := parsed.Requirements()
+	var ls metav1.LabelSelector
+	for _, r := range requirements {
+		operator, ok := labelOperators[r.Operator()]
+		if !ok {
+			return selector.Selector{}, fmt.Errorf("%q is no label selector: policies know no operator %q", text, r.Operator())
+		}
+		ls.MatchExpressions = append(ls.MatchExpressions,
+			metav1.LabelSelectorRequirement{Key: r.Key(), Operator: operator, Values: slices.Sorted(maps.Keys(r.Values()))})
+	}
+	return selector.New(ls)
+}
+
+// labelOperators are the operators that label selectors have as text and as
+// objects.
+var labelOperators = map[selection.Operator]metav1.LabelSelectorOperator{
+	selection.Equals:       metav1.LabelSelectorOpIn,
+	selection.DoubleEquals: metav1.LabelSelectorOpIn,
+	selection.In:           metav1.LabelSelectorOpIn,
+	selection.NotEquals:    metav1.LabelSelectorOpNotIn,
+	selection.NotIn:        metav1.LabelSelectorOpNotIn,
+	selection.Exists:       metav1.LabelSelectorOpExists,
+	selection.DoesNotExist: metav1.LabelSelectorOpDoesNotExist,
 }
 
 // block returns the endpoints that have an address of block: pods, nodes and the
@@ -233,13 +432,9 @@ func (c *Cluster) block(block cidr.Set) (set, error) {
 		if inside.IsEmpty() {
 			continue
 		}
-		for p := range inside.Prefixes() { // a few single addresses
-			for a := p.Addr(); p.Contains(a); a = a.Next() {
-				at, err := g.Addr(a)
-				if err != nil {
-					return set{}, err
-				}
-				s.add(at)
+		for p := range inside.Prefixes() {
+			if err := s.addAt(g, e, p); err != nil {
+				return set{}, err
 			}
 		}
 	}
@@ -258,8 +453,13 @@ func (c *Cluster) block(block cidr.Set) (set, error) {
 // portsOf returns the ports that a text means at an endpoint: numbers, ranges and
 // protocols as [policy.ParsePortSet] reads them, and names that the endpoint
 // declares.
+//
+// It is an error if the text means no port.
 func portsOf(text string, to reach.Target) (policy.PortSet, error) {
 	if ports, err := policy.ParsePortSet(text); err == nil {
+		if ports.IsEmpty() {
+			return policy.PortSet{}, fmt.Errorf("ports %q ask nothing; to say that nothing is reached, assert DoesNotReach on \"all\"", text)
+		}
 		return ports, nil
 	}
 	var ranges []policy.PortRange
