@@ -245,13 +245,17 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 			text += fmt.Sprintf("\nwhere %v stands for %s", e, q.meant[i])
 		}
 	}
-	switch n := c.count(q.like) - 1; {
-	case n == 1:
-		text += "\nand 1 more pair like this one"
-	case n > 1:
-		text += fmt.Sprintf("\nand %d more pairs like this one", n)
+	if n := c.count(q.like) - 1; n > 0 {
+		text += "\nand " + morePairs(n) + " like this one"
 	}
 	return text
+}
+
+func morePairs(n int) string {
+	if n == 1 {
+		return "1 more pair"
+	}
+	return fmt.Sprintf("%d more pairs", n)
 }
 
 // count returns for how many pairs of two groups the policies have a say.
@@ -326,19 +330,24 @@ func (c *Cluster) pairs(from, to ends, ports string) ([]pair, error) {
 	return all, nil
 }
 
+const mostPorts = 256 // of a Service in one assertion
+
 func (c *Cluster) toService(src set, to reach.Target, ports string) ([]pair, error) {
 	asked, err := portsOf(ports, to)
 	if err != nil {
 		return nil, err
+	}
+	n := 0
+	for r := range asked.Ranges() {
+		if n += int(r.Last) - int(r.First) + 1; n > mostPorts || r == (policy.PortRange{}) {
+			return nil, fmt.Errorf("%v: name the ports of %v one by one", r, to)
+		}
 	}
 	var all []pair
 	for _, from := range src.members {
 		q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}}
 		var open, partly []policy.PortRange
 		for r := range asked.Ranges() {
-			if r == (policy.PortRange{}) || r.Last-r.First > 255 {
-				return nil, fmt.Errorf("%v: name the ports of %v one by one", r, to)
-			}
 			for n := int(r.First); n <= int(r.Last); n++ {
 				port := r.Protocol.Port(uint16(n))
 				switch outcome := c.graph.Reaches(reach.Connection{From: from, To: to, Port: port}); outcome {

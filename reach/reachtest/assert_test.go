@@ -295,6 +295,10 @@ func TestAssertionsRefuse(t *testing.T) {
 		{shop, isIsolated("svc:data/postgres", policy.Ingress), `"svc:data/postgres": policies isolate pods, not Services`},
 		{shop, resolvesDNS("svc:data/postgres"), `"svc:data/postgres": pods resolve names, not Services`},
 		{shop, reaches("shop/api", "svc:data/postgres", "all"), `TCP: name the ports of svc:data/postgres one by one`},
+		{shop, reaches("shop/api", "svc:data/postgres", "1-200,1000-1100"), `1000-1100/TCP: name the ports of svc:data/postgres one by one`},
+		{shop, reaches("shop/api", "svc:data/postgres", "other protocols"), `other protocols: name the ports of svc:data/postgres one by one`},
+		{shop, reaches("shop/api", "svc:shop/cart", "9464"), "whether shop/api reaches svc:shop/cart on 9464/TCP cannot be said: no-such-port\n" +
+			"shop/api -> svc:shop/cart 9464/TCP: the Service has no such port\n  ClusterIP 9464/TCP of svc:shop/cart: the Service has no such port"},
 
 		// Ports.
 		{shop, doesNotReach("shop/api", "data/postgres", "5423"), `nothing declares the port 5423: no container, Service or policy; if it is meant, write "5423!"`},
