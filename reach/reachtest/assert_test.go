@@ -182,13 +182,14 @@ var failures = []struct {
 	{"reaches only on less", shop, reachesOnlyOn("203.0.113.9", "ingress/controller", "8443")},
 	{"reaches only on more", shop, reachesOnlyOn("shop/api", "data/postgres", "5432, 9187")},
 	{"is reached by others", shop, isReachedOnlyBy("data/postgres", "5432", "pods in shop")},
+	{"is reached in part by others", shop, isReachedOnlyBy("svc:data/postgres", "9187!", "monitoring/prometheus")},
 	{"is reached by nobody", shop, isReachedOnlyBy("data/postgres", "5432", "shop/frontend")},
 	{"reaches others", shop, reachesOnly("shop/payments", "198.51.100.0/30", "443")},
 	{"reaches nobody", shop, reachesOnly("shop/payments", "data/postgres", "5432")},
 	{"is not isolated", shop, isIsolated("pods", policy.Ingress, "every namespace has a default deny")},
 	{"nodes are not isolated", officeOf, isIsolated("nodes", policy.Ingress)},
 	{"does not resolve", noDNS, resolvesDNS("pods in data")},
-	{"classes stand for pairs", officeOf, reaches("pods app=web", "x/back", "80")},
+	{"classes stand for pairs", officeOf, reaches("x/front and pods app=web", "x/back", "80")},
 }
 
 // noDNS is the shop without the policy that lets data ask for names.

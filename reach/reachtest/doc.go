@@ -37,6 +37,15 @@
 // A pod reaches itself, and a node the pods that run on it, whatever the policies
 // say: such pairs are passed over, unless there are no others.
 //
+// # Tables
+//
+// [Cluster.MatchesTable] compares many pairs at once with a table in the test or in
+// a file:
+//
+//	from \ to   | data/postgres | data/redis
+//	shop/api    | 5432          | -           # a client by its label
+//	shop/cart   | -             | 6379
+//
 // # Failures
 //
 // The assertions return whether they hold and go on after a failure, as those of

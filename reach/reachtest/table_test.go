@@ -213,6 +213,11 @@ pods in shop | -     | 5432?      | -       # wrong, and stays
 	assert.Contains(t, matches(), "1 cells to review")
 	assert.Equal(t, "from \\ to    | data/postgres\npods in shop | ?\nshop/api     | 5432\n", read())
 
+	// Cells that a default is for stay out.
+	write("default := -\nfrom \\ to | data/postgres\nshop/cart |\n")
+	assert.Contains(t, matches(), "0 cells to review")
+	assert.Equal(t, "default := -\nfrom \\ to | data/postgres\nshop/cart |\n", read())
+
 	// What is right is not marked, and fails as long as the variable is set.
 	right := "from \\ to | data/postgres\nshop/api  | 5432\n"
 	write(right)
