@@ -35,7 +35,8 @@
 // and outside except shop/web".
 //
 // A pod reaches itself, and a node the pods that run on it, whatever the policies
-// say: such pairs are passed over, unless there are no others.
+// say, and nothing reaches what it has no address family in common with: such pairs
+// are passed over, unless there are no others.
 //
 // # Tables
 //
