@@ -14,6 +14,7 @@ import (
 	"github.com/polreach/polreach/reach"
 	"github.com/polreach/polreach/selector"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -342,6 +343,15 @@ func notEmpty(members []reach.Endpoint, otherwise string) (set, error) {
 
 // pods returns the pods that the words after "pods" pick.
 func (c *Cluster) pods(which string) (set, error) {
+	namespaces, pods, err := c.selectors(which)
+	if err != nil {
+		return set{}, err
+	}
+	return notEmpty(c.graph.Select(namespaces, pods), "no pod is picked")
+}
+
+// selectors returns what the words after "pods" say of namespaces and of labels.
+func (c *Cluster) selectors(which string) (namespaces, pods selector.Selector, err error) {
 	text, in := which, ""
 	words := strings.Fields(which)
 	for i, w := range words {
@@ -351,41 +361,38 @@ func (c *Cluster) pods(which string) (set, error) {
 		}
 		text, in = strings.Join(words[:i], " "), strings.Join(words[i+1:], " ")
 		if in == "" {
-			return set{}, errors.New(`a namespace is missing after "in"`)
+			return namespaces, pods, errors.New(`a namespace is missing after "in"`)
 		}
 		break
 	}
-	pods, err := parseSelector(text)
-	if err != nil {
-		return set{}, err
+	if pods, err = parseSelector(text); err != nil {
+		return namespaces, pods, err
 	}
-	namespaces := selector.Selector{}
 	if text, ok := strings.CutPrefix(in+" ", "namespaces "); ok {
 		if strings.TrimSpace(text) == "" {
-			return set{}, errors.New(`a label selector is missing after "in namespaces"; for those of all namespaces, write "pods"`)
+			return namespaces, pods, errors.New(`a label selector is missing after "in namespaces"; for those of all namespaces, write "pods"`)
 		}
-		if namespaces, err = parseSelector(text); err != nil {
-			return set{}, err
-		}
+		namespaces, err = parseSelector(text)
 	} else if in != "" {
 		if !c.hasNamespace(in) {
-			return set{}, fmt.Errorf("there is no namespace %q", in)
+			return namespaces, pods, fmt.Errorf("there is no namespace %q", in)
 		}
-		byName := metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: in}}
-		if namespaces, err = selector.New(byName); err != nil {
-			return set{}, err
-		}
+		namespaces, err = selector.New(metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: in}})
 	}
-	return notEmpty(c.graph.Select(namespaces, pods), "no pod is picked")
+	return namespaces, pods, err
 }
 
+// hasNamespace reports whether there is a namespace, be it without an object.
 func (c *Cluster) hasNamespace(name string) bool {
 	for _, e := range c.graph.Pods() {
 		if e.Name().Namespace == name {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.objects.Namespaces, func(ns *corev1.Namespace) bool { return ns != nil && ns.Name == name })
+	return slices.ContainsFunc(c.objects.Namespaces, func(ns *corev1.Namespace) bool { return ns != nil && ns.Name == name }) ||
+		slices.ContainsFunc(c.objects.Policies, func(np *networkingv1.NetworkPolicy) bool {
+			return np != nil && cmp.Or(np.Namespace, metav1.NamespaceDefault) == name
+		})
 }
 
 // parseSelector parses a label selector as kubectl writes it.
