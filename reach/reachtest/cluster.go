@@ -25,6 +25,7 @@ type TB interface {
 type Cluster struct {
 	objects *policy.Cluster
 	graph   *reach.Graph
+	profile reach.Profile
 	require bool
 	asked   *record // nil if nobody wants to know what was asked
 
@@ -132,7 +133,7 @@ func compiled(t TB, c *policy.Cluster, p reach.Profile) *Cluster {
 		fatal(t, "the cluster cannot be compiled:\n%v", err)
 		return nil
 	}
-	return &Cluster{objects: c, graph: g, asked: recorder(), declared: declaredPorts(c)}
+	return &Cluster{objects: c, graph: g, profile: p, asked: recorder(), declared: declaredPorts(c)}
 }
 
 // fatal ends a test.

@@ -176,5 +176,10 @@ func (c *Cluster) checkDeclared(pairs []pair, text string) error {
 	if !asked {
 		return nil
 	}
+	return undeclared(text)
+}
+
+// undeclared returns the error that nothing declares ports.
+func undeclared(text string) error {
 	return fmt.Errorf("nothing declares the port %s: no container, Service or policy; if it is meant, write %q", text, text+"!")
 }
