@@ -87,7 +87,7 @@ func (ls *labelSolver) constraints(s selector.Selector) ([]*constraint, error) {
 			of[r.Key()] = &metav1.LabelSelector{}
 		}
 		of[r.Key()].MatchExpressions = append(of[r.Key()].MatchExpressions,
-			metav1.LabelSelectorRequirement{Key: r.Key(), Operator: operators[r.Operator()], Values: r.ValuesUnsorted()})
+			metav1.LabelSelectorRequirement{Key: r.Key(), Operator: labelOperators[r.Operator()], Values: r.ValuesUnsorted()})
 	}
 	var all []*constraint
 	for _, key := range slices.Sorted(maps.Keys(of)) {
