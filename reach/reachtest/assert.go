@@ -41,7 +41,7 @@ func (c *Cluster) ReachesOnlyOn(t TB, from, to, ports string, why ...any) bool {
 	if s, err := c.set(to); err == nil && s.service != nil {
 		return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
 	}
-	return c.check(t, from, to, ports, why, "%s should reach %s only on %s", func(q pair) policy.PortSet {
+	return c.check(t, from, to, ports, why, onlyOn, func(q pair) policy.PortSet {
 		return union(minus(q.asked, q.open), minus(q.open, q.asked))
 	})
 }
@@ -69,6 +69,7 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
+	c.noteSome(t, pairs)
 	if !slices.ContainsFunc(pairs, func(q pair) bool { return !q.asked.Intersect(q.reached()).IsEmpty() }) {
 		return c.fail(t, why, "%s on %s, but %s does not reach %s at all", claim, ports, from.text, to.text)
 	}
@@ -80,6 +81,7 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 	if len(pairs) > 0 && pairs[0].exempt {
 		return c.fail(t, why, "%s on %s, but policies have no say about anything else", claim, ports)
 	}
+	c.noteAll(t, pairs, false)
 	return c.judge(t, pairs, why, claim+" on "+ports, func(q pair) policy.PortSet { return q.asked.Intersect(q.reached()) })
 }
 
@@ -115,6 +117,7 @@ func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) 
 		case len(side.Isolating) == 0:
 			open = append(open, fmt.Sprintf("%v: no policy isolates it", e))
 		}
+		c.noteIsolated(t, d, side)
 	}
 	if len(open) > 0 {
 		return c.fail(t, why, "%s: not all are isolated for %v\n%s", pods, d, firstOf(open))
@@ -139,6 +142,7 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 		if err != nil {
 			return c.fail(t, why, "%v", err)
 		}
+		c.noteDNS(t, dns.UDP)
 		if !dns.Resolves() {
 			failed = append(failed, dns.String())
 		}
@@ -173,6 +177,7 @@ type pair struct {
 	service  *reach.Target
 	like     [2]members // the groups that it stands for
 	meant    [2]string  // of from and to, the addresses that are meant; empty if it is all of them
+	sets     [2]*set    // that they are of
 	asked    policy.PortSet
 	open     policy.PortSet // of a Service, those of asked that reach all of its backends
 	partly   policy.PortSet // of a Service, those of asked that reach some
@@ -186,6 +191,9 @@ func (q pair) reached() policy.PortSet {
 	return q.open
 }
 
+// onlyOn is the claim of an assertion about all ports.
+const onlyOn = "%s should reach %s only on %s"
+
 // check asserts that wrong returns no port for any pair. The claim is a format for
 // the two sets and the ports.
 func (c *Cluster) check(t TB, from, to, ports string, why []any, claim string, wrong func(pair) policy.PortSet) bool {
@@ -194,6 +202,7 @@ func (c *Cluster) check(t TB, from, to, ports string, why []any, claim string, w
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
+	c.noteAll(t, pairs, claim == onlyOn)
 	return c.judge(t, pairs, why, fmt.Sprintf(claim, from, to, ports), wrong)
 }
 
@@ -345,7 +354,7 @@ func (c *Cluster) toService(src set, to reach.Target, ports string) ([]pair, err
 	}
 	var all []pair
 	for _, from := range src.members {
-		q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}}
+		q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}, sets: [2]*set{&src, nil}}
 		var open, partly []policy.PortRange
 		for r := range asked.Ranges() {
 			for n := int(r.First); n <= int(r.Last); n++ {
@@ -378,7 +387,6 @@ func (c *Cluster) toEndpoints(src, dst set, ports string) ([]pair, error) {
 		if q.asked, err = portsOf(ports, q.at.Target()); err != nil {
 			return nil, err
 		}
-		c.note(q.from, q.to, q.asked)
 	}
 	return all, nil
 }
@@ -392,7 +400,7 @@ func (c *Cluster) between(src, dst set, alone bool) []pair {
 		for _, a := range from {
 			if q, ok := c.pair(a, b); ok {
 				q.at, q.open = b[0], c.graph.Ports(q.from, q.to)
-				q.meant = [2]string{src.meant(q.from), dst.meant(q.to)}
+				q.meant, q.sets = [2]string{src.meant(q.from), dst.meant(q.to)}, [2]*set{&src, &dst}
 				all = append(all, q)
 			}
 		}

@@ -27,7 +27,8 @@ type Cluster struct {
 	graph   *reach.Graph
 	profile reach.Profile
 	require bool
-	asked   *record // nil if nobody wants to know what was asked
+	files   fs.FS   // that the objects were read from, if known
+	asked   *record // nil if nobody wants to know what is asked
 
 	declared func() policy.PortSet // the ports that something in it mentions
 }
@@ -42,7 +43,7 @@ func FS(t TB, fsys fs.FS, roots ...string) *Cluster {
 		fatal(t, "the manifests cannot be read:\n%v", err)
 		return nil
 	}
-	return Objects(t, c)
+	return loaded(t, c, fsys)
 }
 
 // Text reads manifests from a text in the test, YAML or JSON, and compiles them as
@@ -63,7 +64,7 @@ func Text(t TB, text string) *Cluster {
 		fatal(t, "the manifests cannot be read:\n%v", err)
 		return nil
 	}
-	return Objects(t, c)
+	return loaded(t, c, fstest.MapFS{"manifests": {Data: []byte(text)}})
 }
 
 // archive returns the files of a txtar archive, or nil if text is none: if
@@ -123,7 +124,18 @@ func isManifest(name string) bool {
 // change as long as the Cluster is in use.
 func Objects(t TB, c *policy.Cluster) *Cluster {
 	t.Helper()
-	return compiled(t, c, reach.Profile{})
+	return loaded(t, c, nil)
+}
+
+// loaded compiles a cluster that was read from files, which may be nil.
+func loaded(t TB, c *policy.Cluster, files fs.FS) *Cluster {
+	t.Helper()
+	n := compiled(t, c, reach.Profile{})
+	if n != nil {
+		n.files = files
+		n.watchRun(t)
+	}
+	return n
 }
 
 func compiled(t TB, c *policy.Cluster, p reach.Profile) *Cluster {
@@ -133,7 +145,7 @@ func compiled(t TB, c *policy.Cluster, p reach.Profile) *Cluster {
 		fatal(t, "the cluster cannot be compiled:\n%v", err)
 		return nil
 	}
-	return &Cluster{objects: c, graph: g, profile: p, asked: recorder(), declared: declaredPorts(c)}
+	return &Cluster{objects: c, graph: g, profile: p, declared: declaredPorts(c)}
 }
 
 // fatal ends a test.
@@ -148,7 +160,7 @@ func (c *Cluster) Under(t TB, p reach.Profile) *Cluster {
 	t.Helper()
 	n := compiled(t, c.objects, p)
 	if n != nil {
-		n.require = c.require
+		n.require, n.files, n.asked = c.require, c.files, c.asked.of(n)
 	}
 	return n
 }
@@ -161,6 +173,7 @@ func (c *Cluster) With(t TB, edits ...policy.Edit) *Cluster {
 		n := *c
 		n.objects, n.declared = objects, declaredPorts(objects)
 		if n.graph, err = c.graph.With(edits...); err == nil {
+			n.asked = c.asked.of(&n)
 			return &n
 		}
 	}

@@ -183,7 +183,7 @@ shop/new -> data/db 5432/TCP: allowed
 func TestNeverReachesRefuses(t *testing.T) {
 	for _, q := range []struct{ from, to, ports, want string }{
 		{"any pod a,!a", "data/db", "5432", `"any pod a,!a": no labels can satisfy this selector`},
-		{"any pod a>1", "data/db", "5432", `"a>1" is no label selector of a policy, as none has gt`},
+		{"any pod a>1", "data/db", "5432", `"a>1" is no label selector: policies know no operator "gt"`},
 		{"any pod in shpo", "data/db", "5432", `there is no namespace "shpo"`},
 		{"any pod in namespaces !kubernetes.io/metadata.name", "data/db", "5432", "the cluster has no such namespace, and a new one cannot be such either"},
 		{"any pod in namespaces kubernetes.io/metadata.name=No_Name", "data/db", "5432", "a new one cannot be such either"},

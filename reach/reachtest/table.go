@@ -112,7 +112,7 @@ func (c *Cluster) matches(t TB, name, text string, why []any) bool {
 				continue
 			}
 			asked++
-			f, err := c.cell(from[i], to[j], want)
+			f, err := c.cell(t, from[i], to[j], want)
 			if err != nil {
 				return c.fail(t, why, "%v", tab.errorf(want.line, want.col, "%v", err))
 			}
@@ -215,18 +215,22 @@ func (f *fault) text() string {
 	return portText(f.found[0].open)
 }
 
-// cell compares a cell with what is open. It returns nil if that is the same.
-func (c *Cluster) cell(from, to set, want cell) (*fault, error) {
+// cell compares a cell with what is open. It returns nil if that is the same. With
+// a t, it is an assertion.
+func (c *Cluster) cell(t TB, from, to set, want cell) (*fault, error) {
 	ports, err := want.ports()
 	byName := err != nil
 	f := &fault{want: want}
-	for _, q := range c.between(from, to, byName) {
+	pairs := c.between(from, to, byName)
+	if t != nil {
+		c.noteAll(t, pairs, true)
+	}
+	for _, q := range pairs {
 		if byName {
 			if ports, err = portsOf(want.text, q.at.Target()); err != nil {
 				return nil, err
 			}
 		}
-		c.note(q.from, q.to, everyPort)
 		f.find(q, max(1, c.count(q.like)))
 		bad := union(minus(ports, q.open), minus(q.open, ports))
 		if !bad.IsEmpty() && f.bad.IsEmpty() {
@@ -314,7 +318,7 @@ func (c *Cluster) fill(tab *table) (int, error) {
 			case !want.marked && tab.def != nil:
 				continue
 			}
-			f, err := c.cell(from[i], to[j], cell{text: "-", marked: true})
+			f, err := c.cell(nil, from[i], to[j], cell{text: "-", marked: true})
 			if err != nil {
 				return 0, tab.errorf(row.number, p.col, "%v", err)
 			}
