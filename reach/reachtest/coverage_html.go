@@ -98,9 +98,6 @@ func (f coveredFile) mark() []pageLine {
 		lines[i] = pageLine{Number: i + 1, Text: text}
 		levels[i] = -1
 	}
-	paint := func(i int, l Level) {
-		levels[i] = int(l)
-	}
 	begins := make([]bool, len(texts))
 	for _, p := range f.policies {
 		for n, it := range p.items { // rules come before what they consist of
@@ -111,12 +108,12 @@ func (f coveredFile) mark() []pageLine {
 			if it.Kind != Isolation {
 				for i := at + 1; i < extent(texts, at); i++ {
 					if !begins[i] {
-						paint(i, it.Level)
+						levels[i] = int(it.Level)
 					}
 				}
 			}
 			if !begins[at] || int(it.Level) < levels[at] {
-				paint(at, it.Level)
+				levels[at] = int(it.Level)
 			}
 			begins[at] = true
 			what := it.Place.Field
