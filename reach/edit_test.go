@@ -146,41 +146,6 @@ func FuzzWith(f *testing.F) {
 	}))
 }
 
-// mutate changes a policy as people do: it drops something, or says it otherwise.
-func mutate(t *rapid.T, np *networkingv1.NetworkPolicy) {
-	drop := func(n int, cut func(i int)) {
-		if n > 0 {
-			cut(rapid.IntRange(0, n-1).Draw(t, "at"))
-		}
-	}
-	switch pick(t, "rule", "peers", "ports", "selector", "types", "empty", "range") {
-	case "rule":
-		drop(len(np.Spec.Ingress), func(i int) { np.Spec.Ingress = slices.Delete(np.Spec.Ingress, i, i+1) })
-	case "peers":
-		drop(len(np.Spec.Ingress), func(i int) {
-			r := &np.Spec.Ingress[i]
-			drop(len(r.From), func(j int) { r.From = slices.Delete(r.From, j, j+1) })
-		})
-		drop(len(np.Spec.Egress), func(i int) { np.Spec.Egress[i].To = nil })
-	case "ports":
-		drop(len(np.Spec.Egress), func(i int) { np.Spec.Egress[i].Ports = nil })
-		drop(len(np.Spec.Ingress), func(i int) {
-			r := &np.Spec.Ingress[i]
-			drop(len(r.Ports), func(j int) { r.Ports = slices.Delete(r.Ports, j, j+1) })
-		})
-	case "selector":
-		np.Spec.PodSelector = drawSelector(t, []string{"a", "b"})
-	case "types":
-		np.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
-	case "empty":
-		np.Spec.Ingress, np.Spec.Egress = nil, nil
-	case "range":
-		np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
-			From: []networkingv1.NetworkPolicyPeer{{PodSelector: new(drawSelector(t, []string{"a", "b"})), NamespaceSelector: &metav1.LabelSelector{}}},
-		})
-	}
-}
-
 // equalGraphs fails unless two Graphs of c answer everything alike.
 func equalGraphs(t *rapid.T, c *policy.Cluster, want, got *reach.Graph, seen *sample, what string) {
 	ends := slices.Concat(want.Pods(), want.Nodes(), want.Outside())
@@ -259,8 +224,8 @@ func equalNames(t *rapid.T, c *policy.Cluster, want, got *reach.Graph, what stri
 			t.Fatalf("%s: %s: Compile says %s, With %s", what, text, a, b)
 		}
 	}
-	pods, err := selector.New(drawSelector(t, podLabelKeys))
-	namespaces, errNamespaces := selector.New(drawSelector(t, nsLabelKeys))
+	pods, err := selector.New(genPlain.PodSelectors().Draw(t, "pods"))
+	namespaces, errNamespaces := selector.New(genPlain.NamespaceSelectors().Draw(t, "namespaces"))
 	if err == nil && errNamespaces == nil {
 		if a, b := fmt.Sprint(want.Select(namespaces, pods)), fmt.Sprint(got.Select(namespaces, pods)); a != b {
 			t.Fatalf("%s: %v %v: Compile selects %s, With %s", what, namespaces, pods, a, b)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,13 +144,14 @@ spec:
 
 // No package of the library imports what it has no business with.
 func TestImports(t *testing.T) {
-	forbidden := []string{"os", "net", "net/http", "log", "log/slog", "testing", "unsafe"}
+	forbidden := []string{"os", "net", "net/http", "log", "log/slog", "testing", "pgregory.net/rapid", "unsafe"}
+	allowed := map[string][]string{"reach/reachtest": {"testing", "pgregory.net/rapid"}} // it is for tests alone
 	extra := map[string][]string{
 		"reach":    {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v3", "encoding/json"},
 		"selector": {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v3", "k8s.io/api/"},
 		"cidr":     {"k8s.io/", "sigs.k8s.io/", "go.yaml.in/", "github.com/"},
 	}
-	for _, pkg := range []string{"cidr", "selector", "policy", "policy/scale", "reach"} {
+	for _, pkg := range []string{"cidr", "selector", "policy", "policy/scale", "reach", "reach/reachtest"} {
 		files, err := filepath.Glob("../" + pkg + "/*.go")
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
@@ -161,7 +163,10 @@ func TestImports(t *testing.T) {
 			require.NoError(t, err)
 			for _, spec := range f.Imports {
 				path := strings.Trim(spec.Path.Value, `"`)
-				assert.NotContains(t, forbidden, path, file)
+				if !slices.Contains(allowed[pkg], path) {
+					assert.NotContains(t, forbidden, path, file)
+				}
+				assert.NotContains(t, path, "polreach/reach/reachtest", "%s imports what is for tests", file)
 				assert.False(t, strings.HasPrefix(path, "k8s.io/client-go"), file)
 				for _, prefix := range extra[pkg] {
 					assert.False(t, strings.HasPrefix(path, prefix), "%s imports %s", file, path)

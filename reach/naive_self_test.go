@@ -13,6 +13,7 @@ import (
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/reach/reachtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -691,7 +692,7 @@ func TestGenerated(t *testing.T) {
 	})
 	for i := range clusters {
 		d := drawings.Example(i)
-		require.Empty(t, flawsOf(d.c), "%#v", drawnCluster{d.c})
+		require.Empty(t, flawsOf(d.c), reachtest.YAML(d.c))
 		for f := range featuresOf(d.c) {
 			seen[f]++
 		}
@@ -1292,7 +1293,8 @@ func blockFeatures(f marker, block *networkingv1.IPBlock) {
 
 // BenchmarkGenCluster tells what a property pays for its cluster.
 func BenchmarkGenCluster(b *testing.B) {
+	generator := genPlain.Clusters()
 	for i := 0; b.Loop(); i++ {
-		clusterGenerator.Example(i)
+		generator.Example(i)
 	}
 }
