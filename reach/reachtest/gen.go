@@ -7,6 +7,7 @@ import (
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 )
@@ -117,10 +118,31 @@ func (g Gen) cluster(t *rapid.T) *policy.Cluster {
 		listOf(t, 0, most(g.MaxWorkloads, 2), d.addWorkload)
 	}
 	d.c.Pods = listOf(t, 1, most(g.MaxPods, 7), d.pod)
-	policies := most(g.MaxPolicies, 8)
-	least := pick(t, 0, 3, 3, 3, 3, 3, 3, 3) // few policies leave most rules out
-	d.c.Policies = listOf(t, min(least, policies), policies, d.policy)
+	d.c.Policies = d.drawPolicies(t, most(g.MaxPolicies, 8))
 	return d.c
+}
+
+// drawPolicies draws up to most policies, seldom less than three, which leave most
+// rules out. A list of at least three would not shrink to fewer.
+func (g *drawing) drawPolicies(t *rapid.T, most int) []*networkingv1.NetworkPolicy {
+	var policies []*networkingv1.NetworkPolicy
+	for len(policies) < most {
+		next := rapid.Custom(func(t *rapid.T) *networkingv1.NetworkPolicy {
+			last := 1 << 20
+			if len(policies) >= 3 {
+				last = 6
+			}
+			if rapid.IntRange(0, last).Draw(t, "") == 0 {
+				return nil
+			}
+			return g.policy(t)
+		}).Draw(t, "")
+		if next == nil {
+			break
+		}
+		policies = append(policies, next)
+	}
+	return policies
 }
 
 // Profiles draws the zero Profile or, half of the time, any other.

@@ -279,7 +279,11 @@ func (g *drawing) hostStatus(t *rapid.T, pod *corev1.Pod) {
 	case oneIn(t, 3) && !g.NoIPv6:
 		addrs = append(addrs, fmt.Sprintf("fd01::1:%x", g.pods))
 	}
-	switch pick(t, "pod", "host", "both") {
+	var without []string
+	if g.NoNodes {
+		without = []string{"host", "both"}
+	}
+	switch pickBut(t, without, "pod", "host", "both") {
 	case "pod":
 		setPodIPs(t, pod, addrs)
 	case "host":

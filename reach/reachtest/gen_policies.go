@@ -133,7 +133,7 @@ func (g Gen) selector(t *rapid.T, keys []string) metav1.LabelSelector {
 	if g.NoExpressions {
 		without = []string{"expressions", "both"}
 	}
-	form := pickBut(t, without, "empty", "empty", "labels", "labels", "expressions", "expressions", "both")
+	form := pickBut(t, without, "empty", "empty", "labels", "expressions", "labels", "expressions", "both")
 	if form == "empty" && oneIn(t, 3) {
 		return metav1.LabelSelector{MatchLabels: map[string]string{}, MatchExpressions: []metav1.LabelSelectorRequirement{}}
 	}
