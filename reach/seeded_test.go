@@ -176,7 +176,7 @@ type search struct {
 
 // enough are the tries after which a cluster counts as shrunk. They end the
 // search at the same point on every machine, as a time would not.
-const enough = 3000
+const enough = 1500
 
 // differ fails if an evaluator with the bug answers otherwise than the Graph.
 func (b seededBug) differ(t *rapid.T, s *search) {

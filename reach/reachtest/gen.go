@@ -33,8 +33,7 @@ type Gen struct {
 	MaxPolicies   int // 8
 	MaxServices   int // none
 
-	// NoEgress: policies say nothing about egress. A policy that does not list
-	// policyTypes, or that lists Ingress, stays.
+	// NoEgress: policies have no egress rules, and none lists Egress.
 	NoEgress bool
 
 	// NoBlocks: no peer is an ipBlock.

@@ -22,7 +22,7 @@ import (
 //
 // They change objects of the kinds that are given, as [policy.Remove] names them,
 // or of any kind, those of Services only if g has any. There are none if nothing
-// in c can change. A pod that is added can have the address of another.
+// in c can change. A pod or a Service that is added can have the address of another.
 func (g Gen) Edits(c *policy.Cluster, most int, kinds ...string) *rapid.Generator[[]policy.Edit] {
 	return rapid.Custom(func(t *rapid.T) []policy.Edit {
 		var edits []policy.Edit

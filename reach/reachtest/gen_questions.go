@@ -21,8 +21,8 @@ func (g Gen) Blocks() *rapid.Generator[*networkingv1.IPBlock] {
 	return rapid.Custom(g.block)
 }
 
-// Peers draws peers of rules: blocks and selectors. There must be one or the
-// other: a peer is a block if it is not to be.
+// Peers draws peers of rules: blocks, and selectors of pods, of namespaces or of
+// both.
 func (g Gen) Peers() *rapid.Generator[networkingv1.NetworkPolicyPeer] {
 	return rapid.Custom(g.peer)
 }
