@@ -149,9 +149,9 @@ func (ls *labelSolver) find(picked, others []selector.Selector, taken map[string
 	}
 	for key, values := range mentioned {
 		if taken != nil && key == corev1.LabelMetadataName {
-			d[key] = namesOf(values, taken)
+			d[key] = choicesOf(values, taken)
 		} else {
-			d[key] = valuesOf(values)
+			d[key] = labelValuesOf(values)
 		}
 	}
 	for _, c := range must {
@@ -172,9 +172,9 @@ func (ls *labelSolver) find(picked, others []selector.Selector, taken map[string
 	return set, true, nil
 }
 
-// valuesOf returns all values that a label can have, as far as those mentioned tell
+// labelValuesOf returns all values that a label can have, as far as those mentioned tell
 // them apart: the plainest first.
-func valuesOf(mentioned []string) []labelValue {
+func labelValuesOf(mentioned []string) []labelValue {
 	values := []labelValue{{absent: true}}
 	for _, v := range slices.Compact(slices.Sorted(slices.Values(mentioned))) {
 		values = append(values, labelValue{value: v})
@@ -182,9 +182,9 @@ func valuesOf(mentioned []string) []labelValue {
 	return append(values, labelValue{value: fresh("other", func(v string) bool { return slices.Contains(mentioned, v) })})
 }
 
-// namesOf is valuesOf for the label that is the name of a namespace, which is none
+// choicesOf is labelValuesOf for the label that is the name of a namespace, which is none
 // of those taken.
-func namesOf(mentioned []string, taken map[string]bool) []labelValue {
+func choicesOf(mentioned []string, taken map[string]bool) []labelValue {
 	values := []labelValue{{value: fresh("new", func(v string) bool { return taken[v] || slices.Contains(mentioned, v) })}}
 	for _, v := range slices.Compact(slices.Sorted(slices.Values(mentioned))) {
 		if !taken[v] && len(validation.IsDNS1123Label(v)) == 0 {
