@@ -38,7 +38,7 @@ func (c *Cluster) DoesNotReach(t TB, from, to, ports string, why ...any) bool {
 // exactly these ports. To may not be a Service: name what is behind it.
 func (c *Cluster) ReachesOnlyOn(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	if s, err := c.set(to); err == nil && s.service != nil {
+	if c.isService(to) {
 		return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
 	}
 	return c.check(t, from, to, ports, why, onlyOn, func(q pair) policy.PortSet {
@@ -89,7 +89,7 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 // what no rule allows is denied.
 func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) bool {
 	t.Helper()
-	s, err := c.set(pods)
+	s, err := c.subjects(pods, "isolated for "+d.String(), func(t TB, c *Cluster) { c.IsIsolated(t, pods, d) }, nil)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
@@ -129,7 +129,7 @@ func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) 
 // DNS server of the cluster over UDP.
 func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 	t.Helper()
-	s, err := c.set(pods)
+	s, err := c.subjects(pods, "resolves", func(t TB, c *Cluster) { c.ResolvesDNS(t, pods) }, tracesOfDNS)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
@@ -213,6 +213,8 @@ func (c *Cluster) judge(t TB, pairs []pair, why []any, claim string, wrong func(
 	for _, q := range pairs {
 		switch bad := wrong(q); {
 		case bad.IsEmpty():
+		case c.mutant.is(c):
+			return c.fail(t, why, "%s", claim) // nobody reads more
 		case len(faults) < few:
 			faults = append(faults, c.witness(q, bad))
 		default:
@@ -310,6 +312,11 @@ func (c *Cluster) ends(e ends) (set, error) {
 // pairs returns the pairs of two sets, those alike once, with what is open between
 // them.
 func (c *Cluster) pairs(from, to ends, ports string) ([]pair, error) {
+	if c.mutant.is(c) {
+		if all, ok, err := c.mutant.pairs(c, planKey{from, to, ports}); ok {
+			return all, err
+		}
+	}
 	src, err := c.ends(from)
 	if err != nil {
 		return nil, err
@@ -423,9 +430,9 @@ type members []reach.Endpoint
 // groups returns the members of a set by class, or each alone.
 func (c *Cluster) groups(s set, alone bool) []members {
 	var all []members
-	index := make(map[reach.Class]int)
+	index := make(map[any]int)
 	for _, e := range s.members {
-		class, ok := c.graph.ClassOf(e)
+		class, ok := c.classOf(e)
 		if !ok || alone {
 			all = append(all, members{e})
 			continue
