@@ -89,7 +89,7 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 // what no rule allows is denied.
 func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) bool {
 	t.Helper()
-	s, err := c.subjects(pods, "isolated for "+d.String(), func(t TB, c *Cluster) { c.IsIsolated(t, pods, d) }, nil)
+	s, err := c.subjects(pods, isolated(d), func(t TB, c *Cluster) { c.IsIsolated(t, pods, d) }, nil)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
@@ -137,7 +137,16 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 		return c.fail(t, why, "%q: pods resolve names, not Services", pods)
 	}
 	var failed []string
+	servers := c.graph.DNSServers()
 	for _, e := range s.members {
+		if slices.ContainsFunc(servers, func(to reach.Target) bool {
+			return c.graph.Reaches(reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}).Reachable()
+		}) {
+			continue
+		}
+		if c.mutant.is(c) {
+			return c.fail(t, why, "%s: not all can resolve names", pods) // nobody reads more
+		}
 		dns, err := c.graph.DNS(e)
 		if err != nil {
 			return c.fail(t, why, "%v", err)

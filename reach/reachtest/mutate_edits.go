@@ -16,12 +16,14 @@ import (
 
 // An alteration is one edit of a cluster that a person could make by mistake.
 type alteration struct {
-	name    string
-	edits   []policy.Edit
-	before  []metav1.Object // what the edits change
-	after   []metav1.Object // what becomes of each; nil if it is gone
-	key     string          // of the label of pods that is renamed; empty if a policy changes
-	touched []int32         // the groups that it may concern
+	name   string
+	edits  []policy.Edit
+	before []metav1.Object // what the edits change
+	after  []metav1.Object // what becomes of each; nil if it is gone
+	key    string          // of the label of pods that is renamed; empty if a policy changes
+
+	touched  []int32        // the groups that it may concern
+	isolates [2][]isolation // by direction, what policies isolate more or less
 }
 
 // alterations returns the edits that are tried on a cluster, in the order of the

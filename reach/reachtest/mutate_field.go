@@ -38,10 +38,12 @@ type field struct {
 	owners map[types.NamespacedName]bool    // of pods
 	picked map[string][]int32               // the groups that policies select, by namespace and selector
 
+	isolating [2][]int // by direction and group, how many policies isolate its pods
+
 	mu      sync.Mutex
 	others  []reach.Endpoint // of the base, that assertions name
 	otherID map[reach.Endpoint]ref
-	between map[[2]int32]around
+	between map[[2]int32]*open
 
 	planMu sync.Mutex
 	plans  map[planKey]*plan
@@ -59,6 +61,12 @@ type around struct {
 	ok       bool // there are two about which the policies have a say
 }
 
+// An open is what the base lets through from one group to another.
+type open struct {
+	around
+	ports [2]policy.PortSet // by family
+}
+
 // newField returns the field of the mutants that alterations make of c, and finds
 // which groups each touches.
 func newField(c *Cluster, list []alteration) (*field, error) {
@@ -71,7 +79,7 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 	f := &field{
 		base: &base, pos: make(map[reach.Endpoint]ref),
 		names: make(map[types.NamespacedName][]int32), owners: make(map[types.NamespacedName]bool), picked: make(map[string][]int32),
-		otherID: make(map[reach.Endpoint]ref), between: make(map[[2]int32]around),
+		otherID: make(map[reach.Endpoint]ref), between: make(map[[2]int32]*open),
 		plans: make(map[planKey]*plan), sets: make(map[string]*set), judged: make(map[judgedKey][]subject),
 	}
 	for _, n := range base.graph.Nodes() {
@@ -90,8 +98,18 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 	if err := f.findGroups(list); err != nil {
 		return nil, err
 	}
+	for d := range f.isolating {
+		f.isolating[d] = make([]int, len(f.groups))
+	}
+	for _, np := range c.objects.Policies {
+		for d, by := range f.isolatedBy(np, 1) {
+			for _, group := range by.groups {
+				f.isolating[d][group]++
+			}
+		}
+	}
 	for i := range list {
-		list[i].touched = f.touchedBy(&list[i])
+		f.prepare(&list[i])
 	}
 	return f, nil
 }
@@ -281,23 +299,48 @@ func kindAndName(o metav1.Object) string {
 	return kind[strings.LastIndex(kind, ".")+1:] + " " + namespaceOf(o) + "/" + o.GetName()
 }
 
-// touchedBy returns the groups that an alteration may concern: those of the pods
-// that the policy selects before or after it, or that get other labels.
-func (f *field) touchedBy(a *alteration) []int32 {
-	var groups []int32
+// prepare finds the groups that an alteration may concern: those of the pods that
+// the policy selects before or after it, or that get other labels.
+func (f *field) prepare(a *alteration) {
 	for i := range a.before {
-		for _, o := range [...]metav1.Object{a.before[i], a.after[i]} {
+		for n, o := range [...]metav1.Object{a.before[i], a.after[i]} {
 			switch o := o.(type) {
 			case nil:
 			case *networkingv1.NetworkPolicy:
-				groups = append(groups, f.selected(o)...)
+				a.touched = append(a.touched, f.selected(o)...)
+				for d, by := range f.isolatedBy(o, 2*n-1) {
+					a.isolates[d] = append(a.isolates[d], by)
+				}
 			default:
-				groups = append(groups, f.names[types.NamespacedName{Namespace: namespaceOf(o), Name: o.GetName()}]...)
+				a.touched = append(a.touched, f.names[types.NamespacedName{Namespace: namespaceOf(o), Name: o.GetName()}]...)
 			}
 		}
 	}
-	slices.Sort(groups)
-	return slices.Compact(groups)
+	slices.Sort(a.touched)
+	a.touched = slices.Compact(a.touched)
+}
+
+// An isolation is how many more policies isolate the pods of some groups.
+type isolation struct {
+	groups []int32
+	count  int
+}
+
+// isolatedBy returns the groups that a policy isolates, by direction.
+func (f *field) isolatedBy(np *networkingv1.NetworkPolicy, count int) (by [2]isolation) {
+	if np == nil {
+		return by
+	}
+	p, err := policy.New(np)
+	if err != nil {
+		return by // no cluster takes it
+	}
+	for d := range by {
+		if p.Half(policy.Direction(d)).Isolates {
+			by[d] = isolation{f.selected(np), count}
+		}
+	}
+	return by
 }
 
 // selected returns the groups of the pods that a policy selects.
@@ -330,8 +373,8 @@ type mutant struct {
 	graph   *reach.Graph
 	all     []reach.Endpoint
 	touches []bool // by group
-	key     string // as in the alteration
-	posNow  func() map[reach.Endpoint]ref
+	*alteration
+	posNow func() map[reach.Endpoint]ref
 
 	othersMu sync.Mutex
 	others   map[ref]reach.Endpoint
@@ -348,7 +391,7 @@ func (f *field) mutate(a *alteration) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mutant{field: f, graph: g, touches: make([]bool, len(f.groups)), key: a.key}
+	m := &mutant{field: f, graph: g, touches: make([]bool, len(f.groups)), alteration: a}
 	var pods int
 	m.all, pods = f.endpoints(g)
 	same := func(a, b reach.Endpoint) bool { return a.Addrs().Equal(b.Addrs()) }
@@ -420,21 +463,30 @@ func (f *field) refTo(e reach.Endpoint) ref {
 	return r
 }
 
-// pairOf returns two members of two groups about which policies have a say.
-func (f *field) pairOf(a, b int32) around {
+// openOf returns what the base lets through from one group to another.
+func (f *field) openOf(a, b int32) *open {
 	k := [2]int32{a, b}
 	f.mu.Lock()
-	p, ok := f.between[k]
+	o, ok := f.between[k]
 	f.mu.Unlock()
-	if !ok {
-		p = f.findPair(f.groups[a], f.groups[b])
-		f.mu.Lock()
-		f.between[k] = p
-		f.mu.Unlock()
+	if ok {
+		return o
 	}
-	return p
+	o = &open{around: f.findPair(f.groups[a], f.groups[b])}
+	if o.ok {
+		for i, family := range families {
+			o.ports[i] = f.base.graph.PortsOver(family, f.endpoint(o.from), f.endpoint(o.to))
+		}
+	}
+	f.mu.Lock()
+	f.between[k] = o
+	f.mu.Unlock()
+	return o
 }
 
+var families = [...]reach.Family{reach.IPv4, reach.IPv6}
+
+// findPair returns two of endpoints about which policies have a say.
 func (f *field) findPair(a, b []ref) around {
 	g := f.base.graph
 	for _, x := range a {
@@ -469,39 +521,35 @@ func (m *mutant) difference() (*change, error) {
 			if !m.touches[a] && !m.touches[b] {
 				continue
 			}
-			p := m.pairOf(int32(a), int32(b))
-			if !p.ok {
+			o := m.openOf(int32(a), int32(b))
+			if !o.ok {
 				continue
 			}
-			from, err := m.endpoint(p.from)
+			from, err := m.endpoint(o.from)
 			if err != nil {
 				return nil, err
 			}
-			to, err := m.endpoint(p.to)
+			to, err := m.endpoint(o.to)
 			if err != nil {
 				return nil, err
 			}
-			if ch := m.compare(m.field.endpoint(p.from), m.field.endpoint(p.to), from, to); ch != nil {
-				return ch, nil
+			for i, family := range families {
+				if after := m.graph.PortsOver(family, from, to); !after.Equal(o.ports[i]) {
+					return m.changeOf(o, from, to, change{family: family, before: o.ports[i], after: after}), nil
+				}
 			}
 		}
 	}
 	return nil, nil
 }
 
-// compare returns what has changed between two endpoints of the base, which are x and
-// y in the mutant.
-func (m *mutant) compare(from, to, x, y reach.Endpoint) *change {
-	for _, family := range [...]reach.Family{reach.IPv4, reach.IPv6} {
-		before, after := m.base.graph.PortsOver(family, from, to), m.graph.PortsOver(family, x, y)
-		if before.Equal(after) {
-			continue
-		}
-		ch := change{from, to, reach.AnyFamily, m.base.graph.Ports(from, to), m.graph.Ports(x, y)}
-		if ch.before.Equal(ch.after) {
-			ch.family, ch.before, ch.after = family, before, after
-		}
-		return &ch
+// changeOf returns a change between two endpoints of the mutant over one family, or
+// over any, if there is one.
+func (m *mutant) changeOf(o *open, from, to reach.Endpoint, ch change) *change {
+	ch.from, ch.to = m.field.endpoint(o.from), m.field.endpoint(o.to)
+	before, after := m.base.graph.Ports(ch.from, ch.to), m.graph.Ports(from, to)
+	if !before.Equal(after) {
+		ch.family, ch.before, ch.after = reach.AnyFamily, before, after
 	}
-	return nil
+	return &ch
 }

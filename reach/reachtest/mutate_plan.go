@@ -355,10 +355,11 @@ type subject struct {
 
 // subjects returns the pods of a set. If c is a mutant, and an assertion about them
 // holds for the base, it returns those only for which it may hold no more. others
-// returns the connections on which the answer for one depends, if not on it alone.
+// returns the connections on which the answer for one depends; it is nil if that
+// depends on the policies that select it alone.
 func (c *Cluster) subjects(pods, what string, holds func(TB, *Cluster), others func(*Cluster, reach.Endpoint) []reach.Trace) (set, error) {
 	m := c.mutant
-	if !m.is(c) || m.key != "" {
+	if !m.is(c) || m.key != "" && (others != nil || looksAtLabels(pods) || m.key == appsv1.DefaultDeploymentUniqueLabelKey) {
 		return c.set(pods)
 	}
 	list := m.judgedOf(judgedKey{what, pods}, holds, others)
@@ -367,7 +368,7 @@ func (c *Cluster) subjects(pods, what string, holds func(TB, *Cluster), others f
 	}
 	var s set
 	for _, sub := range list {
-		if m.touched(sub.groups...) {
+		if m.touched(sub.groups...) && !m.isIsolated(what, sub.groups) {
 			e, err := m.endpoint(sub.ref)
 			if err != nil {
 				return set{}, err
@@ -376,6 +377,29 @@ func (c *Cluster) subjects(pods, what string, holds func(TB, *Cluster), others f
 		}
 	}
 	return s, nil
+}
+
+// isolated is what IsIsolated asserts.
+func isolated(d policy.Direction) string { return "isolated for " + d.String() }
+
+// isIsolated reports whether that is what is asserted, and it is certain for a group
+// of which it holds in the base.
+func (m *mutant) isIsolated(what string, groups []int32) bool {
+	if m.key != "" || len(groups) != 1 || groups[0] < 0 {
+		return false
+	}
+	for d, more := range m.isolates {
+		if what == isolated(policy.Direction(d)) {
+			n := m.isolating[d][groups[0]]
+			for _, by := range more {
+				if slices.Contains(by.groups, groups[0]) {
+					n += by.count
+				}
+			}
+			return n > 0
+		}
+	}
+	return false
 }
 
 // judgedOf returns the members of a set if an assertion about it holds for the base,
@@ -390,8 +414,17 @@ func (f *field) judgedOf(k judgedKey, holds func(TB, *Cluster), others func(*Clu
 	if s, err := f.base.set(k.pods); err == nil && s.service == nil {
 		t := &trial{}
 		if t.run(func() { holds(t, f.base) }); !t.failed() {
+			seen := make(map[int32]bool)
 			for _, e := range s.members {
 				sub := subject{f.refTo(e), f.groupsAt(nil, e)}
+				if others == nil && sub.ref >= 0 {
+					// One of a group stands for all.
+					group := f.group[sub.ref]
+					if seen[group] {
+						continue
+					}
+					seen[group], sub.groups = true, []int32{group}
+				}
 				if others != nil {
 					for _, trace := range others(f.base, e) {
 						sub.groups = f.groupsIn(sub.groups, trace)
