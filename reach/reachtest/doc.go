@@ -47,6 +47,11 @@
 //	shop/api    | 5432          | -           # a client by its label
 //	shop/cart   | -             | 6379
 //
+// # What a suite overlooks
+//
+// [Mutate] makes dangerous edits of the cluster, one at a time, and reports those
+// that no assertion of a suite notices, each with a flow that it opens or closes.
+//
 // # Failures
 //
 // The assertions return whether they hold and go on after a failure, as those of
