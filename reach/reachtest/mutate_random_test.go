@@ -30,7 +30,7 @@ func TestFatesAreThoseOfFreshClusters(t *testing.T) {
 				suite = append(suite, a)
 			}
 		}
-		checkFates(t, c, rapid.IntRange(0, 5).Draw(t, "first"), 6, func(t TB, c *Cluster) {
+		checkFates(t, c, rapid.IntRange(0, 11).Draw(t, "first"), 12, func(t TB, c *Cluster) {
 			for _, a := range suite {
 				a(t, c)
 			}
@@ -112,8 +112,8 @@ func checkWitness(t TB, m Mutant, before, after *reach.Graph) {
 }
 
 // firstChange returns a flow that two graphs of the same pods answer differently, or
-// nothing. It asks for ports around all that the policies name, and for the first
-// address of each block outside.
+// nothing. It asks for ports around all that the policies name, and for an address of
+// each class outside that either tells apart.
 func firstChange(g, h *reach.Graph) string {
 	var names []string
 	for _, e := range slices.Concat(g.Pods(), g.Nodes()) {
@@ -127,9 +127,11 @@ func firstChange(g, h *reach.Graph) string {
 			names = append(names, "replica:"+e.String())
 		}
 	}
-	for _, g := range [...]*reach.Graph{g, h} {
-		for _, e := range g.Outside() {
-			names = append(names, e.Addrs().First().String())
+	for _, x := range g.Outside() {
+		for _, y := range h.Outside() {
+			if both := x.Addrs().Intersect(y.Addrs()); !both.IsEmpty() {
+				names = append(names, both.First().String())
+			}
 		}
 	}
 	slices.Sort(names)
