@@ -91,10 +91,10 @@ func Mutate(t TB, c *Cluster, suite func(t TB, c *Cluster)) *Mutants {
 		case fate.refused:
 		case fate.killed:
 			all.Killed++
-		case fate.change == nil:
+		case fate.survivor == nil:
 			all.Equivalent++
 		default:
-			all.Survivors = append(all.Survivors, f.survivor(&list[i], fate.change))
+			all.Survivors = append(all.Survivors, *fate.survivor)
 		}
 	}
 	switch {
@@ -110,10 +110,10 @@ func Mutate(t TB, c *Cluster, suite func(t TB, c *Cluster)) *Mutants {
 
 // A fate is what has become of a mutant.
 type fate struct {
-	refused bool
-	killed  bool
-	change  *change // nil if it is equivalent
-	err     error
+	refused  bool
+	killed   bool
+	survivor *Mutant // nil if it is equivalent
+	err      error
 }
 
 func (f *field) try(a *alteration, suite func(TB, *Cluster)) fate {
@@ -126,12 +126,15 @@ func (f *field) try(a *alteration, suite func(TB, *Cluster)) fate {
 		return fate{killed: true}
 	}
 	ch, err := c.mutant.difference()
-	return fate{change: ch, err: err}
+	if ch == nil {
+		return fate{err: err}
+	}
+	return fate{survivor: f.survivor(a, ch)}
 }
 
 // survivor returns what is told of a mutant that no assertion kills.
-func (f *field) survivor(a *alteration, ch *change) Mutant {
-	m := Mutant{Name: a.name, Edits: a.edits, Diff: a.diff(), From: nameOf(ch.from), To: nameOf(ch.to), Family: ch.family}
+func (f *field) survivor(a *alteration, ch *change) *Mutant {
+	m := &Mutant{Name: a.name, Edits: a.edits, Diff: f.diff(a), From: nameOf(ch.from), To: nameOf(ch.to), Family: ch.family}
 	ports := minus(ch.after, ch.before)
 	if m.Opened = !ports.IsEmpty(); !m.Opened {
 		ports = minus(ch.before, ch.after)

@@ -11,8 +11,13 @@ import (
 
 // diff returns what an alteration changes, as a unified diff of manifests. Of pods
 // that change together it shows the first.
-func (a *alteration) diff() string {
-	text := diff(manifest(a.before[0]), manifest(a.after[0]))
+func (f *field) diff(a *alteration) string {
+	before, ok := f.manifests.Load(a.before[0])
+	if !ok {
+		before = manifest(a.before[0])
+		f.manifests.Store(a.before[0], before)
+	}
+	text := diff(before.([]string), manifest(a.after[0]))
 	if n := len(a.before) - 1; n > 0 {
 		text += fmt.Sprintf("and the same in %d more\n", n)
 	}

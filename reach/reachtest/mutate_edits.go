@@ -24,6 +24,7 @@ type alteration struct {
 
 	touched  []int32        // the groups that it may concern
 	isolates [2][]isolation // by direction, what policies isolate more or less
+	sides    [2]bool        // by direction, what policies say may change of it
 }
 
 // alterations returns the edits that are tried on a cluster, in the order of the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,8 @@ type field struct {
 
 	isolating [2][]int // by direction and group, how many policies isolate its pods
 
+	manifests sync.Map // the lines of objects of the base
+
 	mu      sync.Mutex
 	others  []reach.Endpoint // of the base, that assertions name
 	otherID map[reach.Endpoint]ref
@@ -47,7 +50,7 @@ type field struct {
 
 	planMu sync.Mutex
 	plans  map[planKey]*plan
-	sets   map[string]*set // nil for a text that is wrong
+	sets   map[string]*set // empty for a text that is wrong
 	judged map[judgedKey][]subject
 }
 
@@ -102,9 +105,18 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 		f.isolating[d] = make([]int, len(f.groups))
 	}
 	for _, np := range c.objects.Policies {
-		for d, by := range f.isolatedBy(np, 1) {
-			for _, group := range by.groups {
-				f.isolating[d][group]++
+		if np == nil {
+			continue
+		}
+		p, err := policy.New(np)
+		if err != nil {
+			return nil, err
+		}
+		for d := range f.isolating {
+			if p.Half(policy.Direction(d)).Isolates {
+				for _, group := range f.selected(np) {
+					f.isolating[d][group]++
+				}
 			}
 		}
 	}
@@ -303,44 +315,53 @@ func kindAndName(o metav1.Object) string {
 // the policy selects before or after it, or that get other labels.
 func (f *field) prepare(a *alteration) {
 	for i := range a.before {
-		for n, o := range [...]metav1.Object{a.before[i], a.after[i]} {
-			switch o := o.(type) {
-			case nil:
-			case *networkingv1.NetworkPolicy:
-				a.touched = append(a.touched, f.selected(o)...)
-				for d, by := range f.isolatedBy(o, 2*n-1) {
-					a.isolates[d] = append(a.isolates[d], by)
-				}
-			default:
-				a.touched = append(a.touched, f.names[types.NamespacedName{Namespace: namespaceOf(o), Name: o.GetName()}]...)
-			}
+		if before, ok := a.before[i].(*networkingv1.NetworkPolicy); ok {
+			after, _ := a.after[i].(*networkingv1.NetworkPolicy)
+			f.preparePolicy(a, before, after)
+			continue
 		}
+		a.touched = append(a.touched, f.names[types.NamespacedName{Namespace: namespaceOf(a.before[i]), Name: a.before[i].GetName()}]...)
+		a.sides = [2]bool{true, true}
 	}
 	slices.Sort(a.touched)
 	a.touched = slices.Compact(a.touched)
+}
+
+// preparePolicy is prepare for a policy, which is nil after the edit if it is gone.
+func (f *field) preparePolicy(a *alteration, before, after *networkingv1.NetworkPolicy) {
+	said := [2]*policy.Policy{}
+	for i, np := range [...]*networkingv1.NetworkPolicy{before, after} {
+		if np == nil {
+			continue
+		}
+		p, err := policy.New(np)
+		if err != nil {
+			return // no cluster takes it
+		}
+		said[i] = p
+		groups := f.selected(np)
+		a.touched = append(a.touched, groups...)
+		for d := range a.isolates {
+			if p.Half(policy.Direction(d)).Isolates {
+				a.isolates[d] = append(a.isolates[d], isolation{groups, 2*i - 1})
+			}
+		}
+	}
+	same := after != nil && namespaceOf(before) == namespaceOf(after) && said[0].Pods.String() == said[1].Pods.String()
+	for d := range a.sides {
+		switch x, y := said[0].Half(policy.Direction(d)), said[1]; {
+		case same:
+			a.sides[d] = !reflect.DeepEqual(x, y.Half(policy.Direction(d)))
+		default:
+			a.sides[d] = x.Isolates || y != nil && y.Half(policy.Direction(d)).Isolates
+		}
+	}
 }
 
 // An isolation is how many more policies isolate the pods of some groups.
 type isolation struct {
 	groups []int32
 	count  int
-}
-
-// isolatedBy returns the groups that a policy isolates, by direction.
-func (f *field) isolatedBy(np *networkingv1.NetworkPolicy, count int) (by [2]isolation) {
-	if np == nil {
-		return by
-	}
-	p, err := policy.New(np)
-	if err != nil {
-		return by // no cluster takes it
-	}
-	for d := range by {
-		if p.Half(policy.Direction(d)).Isolates {
-			by[d] = isolation{f.selected(np), count}
-		}
-	}
-	return by
 }
 
 // selected returns the groups of the pods that a policy selects.
@@ -411,6 +432,25 @@ func (f *field) mutate(a *alteration) (*Cluster, error) {
 	c := *f.base
 	c.objects, c.graph, c.mutant = objects, g, m
 	return &c, nil
+}
+
+// touched reports whether the edit may concern any of some groups, of which -1 is one
+// of which nothing is known.
+func (m *mutant) touched(groups ...int32) bool {
+	for _, g := range groups {
+		if g < 0 || m.touches[g] {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns reports whether the edit may concern the flows between two groups. Those
+// with a label that is renamed do in both directions, and a policy only in those of
+// which it says something else.
+func (m *mutant) concerns(from, to int32) bool {
+	return from < 0 || to < 0 || m.sides[policy.Egress] && m.touches[from] || m.sides[policy.Ingress] && m.touches[to] ||
+		m.key != "" && (m.touches[from] || m.touches[to])
 }
 
 // is reports whether c is the mutant, and not a cluster that somebody has made of it.
@@ -518,7 +558,7 @@ type change struct {
 func (m *mutant) difference() (*change, error) {
 	for a := range m.groups {
 		for b := range m.groups {
-			if !m.touches[a] && !m.touches[b] {
+			if !m.concerns(int32(a), int32(b)) {
 				continue
 			}
 			o := m.openOf(int32(a), int32(b))

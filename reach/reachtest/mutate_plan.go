@@ -197,16 +197,6 @@ func (f *field) groupsAt(groups []int32, e reach.Endpoint) []int32 {
 	return append(groups, list...)
 }
 
-// touched reports whether the edit may concern any of some groups.
-func (m *mutant) touched(groups ...int32) bool {
-	for _, g := range groups {
-		if g < 0 || m.touches[g] {
-			return true
-		}
-	}
-	return false
-}
-
 // pairs returns what [Cluster.pairs] does, or less: of the pairs that the edit does
 // not concern, one for each answer. It reports false if it cannot tell.
 func (m *mutant) pairs(c *Cluster, k planKey) ([]pair, bool, error) {
@@ -221,7 +211,7 @@ func (m *mutant) pairs(c *Cluster, k planKey) ([]pair, bool, error) {
 	var all []pair
 	for _, a := range p.answers {
 		for _, at := range a.pairs {
-			if !m.touched(p.from[at[0]].group, p.to[at[1]].group) {
+			if !m.concerns(p.from[at[0]].group, p.to[at[1]].group) {
 				all = append(all, pair{asked: a.asked, open: a.open})
 				break
 			}
@@ -242,9 +232,8 @@ func (m *mutant) pairs(c *Cluster, k planKey) ([]pair, bool, error) {
 		} else if asked, err = portsOf(portsText(k.ports), m.field.endpoint(b.at[0]).Target()); err != nil {
 			return nil, true, err
 		}
-		isTouched := m.touched(b.group)
 		for _, a := range from {
-			if !isTouched && !m.touched(a.group) {
+			if !m.concerns(a.group, b.group) {
 				continue
 			}
 			var q around
