@@ -139,7 +139,8 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 	var failed []string
 	servers := c.graph.DNSServers()
 	for _, e := range s.members {
-		if slices.ContainsFunc(servers, func(to reach.Target) bool {
+		// Of what is recorded, the traces are wanted too.
+		if c.asked == nil && slices.ContainsFunc(servers, func(to reach.Target) bool {
 			return c.graph.Reaches(reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}).Reachable()
 		}) {
 			continue

@@ -327,13 +327,6 @@ func TestNeverReachesAfterEdits(t *testing.T) {
 	assert.True(t, run(func(t reachtest.TB) { c.Require().NeverReaches(t, "any pod", "data/db", "5432") }).ended)
 }
 
-// A printer prints what is reported to it.
-type printer struct{ *testing.T }
-
-func (printer) Helper() {}
-
-func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-
 func ExampleCluster_NeverReaches() {
 	var t printer // in a test, the *testing.T
 	c := reachtest.Text(t, `

@@ -343,7 +343,7 @@ func (g Gen) editService(t *rapid.T, c *policy.Cluster) []policy.Edit {
 	case "remove":
 		return []policy.Edit{policy.Remove("Service", s.Namespace, s.Name)}
 	case "selector":
-		s.Spec.Selector = d.podLabels(t, namespaceOf(s.ObjectMeta))
+		s.Spec.Selector = d.podLabels(t, namespaceOf(s))
 	case "ports":
 		for i := range s.Spec.Ports {
 			s.Spec.Ports[i].TargetPort = d.port(t).TargetPort

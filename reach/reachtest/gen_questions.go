@@ -1,7 +1,6 @@
 package reachtest
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -354,11 +353,6 @@ func workloadsOf(c *policy.Cluster) []workload {
 		}
 	}
 	return all
-}
-
-// namespaceOf returns the namespace of an object.
-func namespaceOf(meta metav1.ObjectMeta) string {
-	return cmp.Or(meta.Namespace, metav1.NamespaceDefault)
 }
 
 func addrsOfTexts(texts ...string) []netip.Addr {

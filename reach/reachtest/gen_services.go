@@ -111,7 +111,7 @@ func (g *serviceDrawing) add(t *rapid.T) {
 	switch form {
 	case "ExternalName":
 		spec.Type, spec.Ports = corev1.ServiceTypeExternalName, nil
-		spec.ExternalName = pick(t, slices.Concat(serviceHosts, []string{"s1.x.svc.cluster.local", "s2." + namespaceOf(svc.ObjectMeta) + ".svc.cluster.local", "s2." + namespaceOf(svc.ObjectMeta) + ".svc", "s3.default.svc.cluster.local."})...)
+		spec.ExternalName = pick(t, slices.Concat(serviceHosts, []string{"s1.x.svc.cluster.local", "s2." + namespaceOf(svc) + ".svc.cluster.local", "s2." + namespaceOf(svc) + ".svc", "s3.default.svc.cluster.local."})...)
 		return
 	case "headless":
 		spec.ClusterIP = corev1.ClusterIPNone
@@ -126,7 +126,7 @@ func (g *serviceDrawing) add(t *rapid.T) {
 		}
 		g.endpoints(t, svc)
 	default:
-		spec.Selector = g.podLabels(t, namespaceOf(svc.ObjectMeta))
+		spec.Selector = g.podLabels(t, namespaceOf(svc))
 		if oneIn(t, 6) {
 			g.slice(t, svc)
 		}
@@ -196,7 +196,7 @@ func (g *serviceDrawing) port(t *rapid.T) corev1.ServicePort {
 func (g *serviceDrawing) podLabels(t *rapid.T, ns string) map[string]string {
 	var some []map[string]string
 	add := func(meta metav1.ObjectMeta, labels map[string]string) {
-		if namespaceOf(meta) == ns && len(labels) > 0 {
+		if namespaceOf(&meta) == ns && len(labels) > 0 {
 			some = append(some, labels)
 		}
 	}

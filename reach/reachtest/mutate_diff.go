@@ -14,18 +14,18 @@ import (
 func (f *field) diff(a *alteration) string {
 	before, ok := f.manifests.Load(a.before[0])
 	if !ok {
-		before = manifest(a.before[0])
+		before = yamlLines(a.before[0])
 		f.manifests.Store(a.before[0], before)
 	}
-	text := diff(before.([]string), manifest(a.after[0]))
+	text := diff(before.([]string), yamlLines(a.after[0]))
 	if n := len(a.before) - 1; n > 0 {
 		text += fmt.Sprintf("and the same in %d more\n", n)
 	}
 	return text
 }
 
-// manifest returns an object as the lines of YAML, without what no one writes.
-func manifest(o metav1.Object) []string {
+// yamlLines returns an object as the lines of YAML, without what no one writes.
+func yamlLines(o metav1.Object) []string {
 	if o == nil {
 		return nil
 	}
@@ -38,7 +38,7 @@ func manifest(o metav1.Object) []string {
 		delete(meta, "creationTimestamp")
 		delete(meta, "managedFields")
 	}
-	prune(fields)
+	dropNulls(fields)
 	text, err := yaml.Marshal(fields)
 	if err != nil {
 		return []string{err.Error()}
@@ -46,19 +46,19 @@ func manifest(o metav1.Object) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// prune takes away fields that are null, as the creationTimestamp of a template is.
-func prune(v any) {
+// dropNulls takes away fields that are null, as the creationTimestamp of a template is.
+func dropNulls(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
 			if value == nil {
 				delete(v, key)
 			}
-			prune(value)
+			dropNulls(value)
 		}
 	case []any:
 		for _, value := range v {
-			prune(value)
+			dropNulls(value)
 		}
 	}
 }

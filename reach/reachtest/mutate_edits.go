@@ -31,7 +31,7 @@ type alteration struct {
 // names of its objects.
 func alterations(c *policy.Cluster) []alteration {
 	var all []alteration
-	policies := named(c.Policies)
+	policies := byName(c.Policies)
 	namespaces := make(map[string]bool)
 	taken := make(map[[2]string]bool)
 	for _, ns := range c.Namespaces {
@@ -65,8 +65,8 @@ func alterations(c *policy.Cluster) []alteration {
 	return append(all, relabelings(c)...)
 }
 
-// named returns the objects of a list that have a name, by namespace and name.
-func named[T any, P interface {
+// byName returns the objects of a list that have a name, by namespace and name.
+func byName[T any, P interface {
 	*T
 	metav1.Object
 }](list []P) []P {

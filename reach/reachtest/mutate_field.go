@@ -182,7 +182,7 @@ func blockKeepers(c *policy.Cluster, list []alteration) []policy.Edit {
 		}
 	}
 	taken := make(map[types.NamespacedName]bool)
-	for _, np := range named(c.Policies) {
+	for _, np := range byName(c.Policies) {
 		taken[types.NamespacedName{Namespace: namespaceOf(np), Name: np.Name}] = true
 	}
 	var edits []policy.Edit
@@ -514,7 +514,7 @@ func (f *field) openOf(a, b int32) *open {
 	}
 	o = &open{around: f.findPair(f.groups[a], f.groups[b])}
 	if o.ok {
-		for i, family := range families {
+		for i, family := range reachFamilies {
 			o.ports[i] = f.base.graph.PortsOver(family, f.endpoint(o.from), f.endpoint(o.to))
 		}
 	}
@@ -524,7 +524,7 @@ func (f *field) openOf(a, b int32) *open {
 	return o
 }
 
-var families = [...]reach.Family{reach.IPv4, reach.IPv6}
+var reachFamilies = [...]reach.Family{reach.IPv4, reach.IPv6}
 
 // findPair returns two of endpoints about which policies have a say.
 func (f *field) findPair(a, b []ref) around {
@@ -573,7 +573,7 @@ func (m *mutant) difference() (*change, error) {
 			if err != nil {
 				return nil, err
 			}
-			for i, family := range families {
+			for i, family := range reachFamilies {
 				if after := m.graph.PortsOver(family, from, to); !after.Equal(o.ports[i]) {
 					return m.changeOf(o, from, to, change{family: family, before: o.ports[i], after: after}), nil
 				}

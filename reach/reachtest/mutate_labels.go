@@ -19,7 +19,7 @@ const renamed = "-renamed"
 // together, as only their template makes them.
 func relabelings(c *policy.Cluster) []alteration {
 	keys := make(map[string]bool)
-	for _, np := range named(c.Policies) {
+	for _, np := range byName(c.Policies) {
 		p, err := policy.New(np)
 		if err != nil {
 			continue // the cluster does not compile
@@ -95,7 +95,7 @@ type carrier struct {
 
 func carriers(c *policy.Cluster) []carrier {
 	var all []carrier
-	for _, o := range named(c.Pods) {
+	for _, o := range byName(c.Pods) {
 		name := "Pod " + namespaceOf(o) + "/" + o.Name
 		for _, ref := range o.OwnerReferences {
 			name = "pods of " + ref.Kind + " " + namespaceOf(o) + "/" + ref.Name
@@ -118,42 +118,42 @@ func carriers(c *policy.Cluster) []carrier {
 			return list
 		}})
 	}
-	for _, o := range named(c.Deployments) {
+	for _, o := range byName(c.Deployments) {
 		add("Deployment", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*appsv1.Deployment).Spec
 			return &spec.Template, spec.Selector
 		})
 	}
-	for _, o := range named(c.ReplicaSets) {
+	for _, o := range byName(c.ReplicaSets) {
 		add("ReplicaSet", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*appsv1.ReplicaSet).Spec
 			return &spec.Template, spec.Selector
 		})
 	}
-	for _, o := range named(c.StatefulSets) {
+	for _, o := range byName(c.StatefulSets) {
 		add("StatefulSet", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*appsv1.StatefulSet).Spec
 			return &spec.Template, spec.Selector
 		})
 	}
-	for _, o := range named(c.DaemonSets) {
+	for _, o := range byName(c.DaemonSets) {
 		add("DaemonSet", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*appsv1.DaemonSet).Spec
 			return &spec.Template, spec.Selector
 		})
 	}
-	for _, o := range named(c.Jobs) {
+	for _, o := range byName(c.Jobs) {
 		add("Job", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*batchv1.Job).Spec
 			return &spec.Template, spec.Selector
 		})
 	}
-	for _, o := range named(c.CronJobs) {
+	for _, o := range byName(c.CronJobs) {
 		add("CronJob", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			return &o.(*batchv1.CronJob).Spec.JobTemplate.Spec.Template, nil
 		})
 	}
-	for _, o := range named(c.ReplicationControllers) {
+	for _, o := range byName(c.ReplicationControllers) {
 		add("ReplicationController", o, func() metav1.Object { return o.DeepCopy() }, func(o metav1.Object) (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 			spec := &o.(*corev1.ReplicationController).Spec
 			return spec.Template, &metav1.LabelSelector{MatchLabels: spec.Selector}

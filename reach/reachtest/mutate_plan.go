@@ -18,7 +18,7 @@ type planKey struct {
 // A plan is what an assertion asks about pairs, and how the base answers. It is made
 // once, and then a mutant is asked only for the pairs that its edit may concern.
 type plan struct {
-	from, to []cell
+	from, to []portion
 	asked    []policy.PortSet // by to
 	around   [][]around       // by from and to
 	answers  []answer
@@ -28,14 +28,14 @@ type plan struct {
 	visits  []visit
 }
 
-// A cell is members of a set that are in one group.
-type cell struct {
+// A portion is members of a set that are in one group.
+type portion struct {
 	group int32 // -1 if they are none of the field, and then it is touched always
 	at    []ref
 	known int // its index in a plan, or -1
 }
 
-// An answer is given to pairs of cells, by their indices, or to visits. It means the
+// An answer is given to pairs of portions, by their indices, or to visits. It means the
 // same for an assertion, whoever gets it.
 type answer struct {
 	asked, open, partly policy.PortSet
@@ -45,7 +45,7 @@ type answer struct {
 // A visit is of a client to a Service.
 type visit struct {
 	from   ref
-	groups []int32 // of the client and the backends; -1 as in a cell
+	groups []int32 // of the client and the backends; -1 as in a portion
 	answer int
 }
 
@@ -75,12 +75,12 @@ func (f *field) newPlan(k planKey) *plan {
 	if err != nil {
 		return nil
 	}
-	p := &plan{from: f.cells(src.members, f.refTo)}
+	p := &plan{from: f.portions(src.members, f.refTo)}
 	if dst.service != nil {
 		p.service = dst.service.String()
 		err = f.planVisits(p, src, *dst.service, portsText(k.ports))
 	} else {
-		p.to = f.cells(dst.members, f.refTo)
+		p.to = f.portions(dst.members, f.refTo)
 		err = f.planPairs(p, portsText(k.ports))
 	}
 	if err != nil || len(p.answers) == 0 {
@@ -95,21 +95,21 @@ func portsText(text string) string {
 	return text
 }
 
-// cells returns members of a set by group, and those without a group alone.
-func (f *field) cells(members []reach.Endpoint, refTo func(reach.Endpoint) ref) []cell {
-	var list []cell
+// portions returns members of a set by group, and those without a group alone.
+func (f *field) portions(members []reach.Endpoint, refTo func(reach.Endpoint) ref) []portion {
+	var list []portion
 	index := make(map[int32]int)
 	for _, e := range members {
 		r := refTo(e)
 		if r < 0 {
-			list = append(list, cell{-1, []ref{r}, len(list)})
+			list = append(list, portion{-1, []ref{r}, len(list)})
 			continue
 		}
 		i, ok := index[f.group[r]]
 		if !ok {
 			i = len(list)
 			index[f.group[r]] = i
-			list = append(list, cell{f.group[r], nil, i})
+			list = append(list, portion{f.group[r], nil, i})
 		}
 		list[i].at = append(list[i].at, r)
 	}
@@ -259,8 +259,8 @@ func (m *mutant) pairs(c *Cluster, k planKey) ([]pair, bool, error) {
 	return all, len(all) > 0, nil
 }
 
-// cellsNow returns the cells of a set in the mutant.
-func (m *mutant) cellsNow(c *Cluster, before []cell, e ends) ([]cell, error) {
+// cellsNow returns the portions of a set in the mutant.
+func (m *mutant) cellsNow(c *Cluster, before []portion, e ends) ([]portion, error) {
 	if m.key == "" || !looksAtLabels(e.text) {
 		return before, nil
 	}
@@ -268,13 +268,13 @@ func (m *mutant) cellsNow(c *Cluster, before []cell, e ends) ([]cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	var now []cell
+	var now []portion
 	for _, cl := range before {
 		if !m.touched(cl.group) {
 			now = append(now, cl) // it has the same members
 		}
 	}
-	for _, cl := range m.cells(s.members, m.refNow) {
+	for _, cl := range m.portions(s.members, m.refNow) {
 		if m.touched(cl.group) {
 			cl.known = -1
 			now = append(now, cl)

@@ -190,7 +190,7 @@ func drawCluster(t *rapid.T) *policy.Cluster {
 	for i := range rapid.IntRange(0, 2).Draw(t, "workloads") {
 		d := &appsv1.Deployment{}
 		d.Namespace, d.Name = rapid.SampledFrom(spaces).Draw(t, "namespace"), fmt.Sprintf("d%d", i)
-		d.Spec.Template.Labels = drawLabels(t)
+		d.Spec.Template.Labels = drawFewLabels(t)
 		d.Spec.Template.Labels["d"] = d.Name
 		d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"d": d.Name}}
 		d.Spec.Template.Spec.Containers = drawContainers(t)
@@ -229,7 +229,7 @@ var spaces = []string{"a", "aa", "b"}
 func drawPod(t *rapid.T, i int) *corev1.Pod {
 	p := &corev1.Pod{}
 	p.Namespace, p.Name = rapid.SampledFrom(spaces).Draw(t, "namespace"), fmt.Sprintf("p%d", i)
-	p.Labels = drawLabels(t)
+	p.Labels = drawFewLabels(t)
 	p.Spec.NodeName = rapid.SampledFrom([]string{"", "n0", "n1"}).Draw(t, "node")
 	ips := []string{fmt.Sprintf("10.1.0.%d", i+1)}
 	if rapid.Bool().Draw(t, "dual") {
@@ -250,7 +250,7 @@ func drawPod(t *rapid.T, i int) *corev1.Pod {
 	return p
 }
 
-func drawLabels(t *rapid.T) map[string]string {
+func drawFewLabels(t *rapid.T) map[string]string {
 	labels := make(map[string]string)
 	for _, key := range []string{"app", "tier"} {
 		if v := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, key); v != "" {
