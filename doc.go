@@ -23,6 +23,8 @@
 //     addresses, and can be used alone.
 //   - [github.com/polreach/polreach/policy/scale] makes large clusters to measure
 //     and to test with.
+//   - [github.com/polreach/polreach/reach/reachtest] is for tests: assertions
+//     about a cluster, and generators of clusters.
 //   - The folder examples has three examples to copy from: a command-line tool,
 //     a unit test of a cluster's configuration, and a property test.
 //

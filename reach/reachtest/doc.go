@@ -47,10 +47,25 @@
 //	shop/api    | 5432          | -           # a client by its label
 //	shop/cart   | -             | 6379
 //
+// # Pods that do not exist yet
+//
+// [Cluster.NeverReaches] is about every pod that could come: "any pod role!=frontend"
+// is one with any labels but that, in any namespace, of now or of later.
+//
 // # What a suite overlooks
+//
+// A [Coverage] tells which parts of the policies no assertion depends on. With the
+// environment variable POLREACH_COVER it is written without a change of the tests:
+//
+//	POLREACH_COVER=$PWD/cover go test -count=1 ./...
 //
 // [Mutate] makes dangerous edits of the cluster, one at a time, and reports those
 // that no assertion of a suite notices, each with a flow that it opens or closes.
+//
+// # Drawing clusters
+//
+// [Gen] has generators for pgregory.net/rapid, for tests of programs that make, change
+// or enforce policies. A test that imports this package gets the -rapid flags.
 //
 // # Failures
 //
