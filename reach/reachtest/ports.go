@@ -75,10 +75,7 @@ func declaredPorts(c *policy.Cluster) func() policy.PortSet {
 				}
 			}
 		}
-		for _, svc := range c.Services {
-			if svc == nil {
-				continue
-			}
+		for _, svc := range there(c.Services) {
 			for _, p := range svc.Spec.Ports {
 				add(p.Protocol, p.Port, p.Port)
 				if p.TargetPort.Type == intstr.Int {
@@ -108,49 +105,13 @@ func declaredPorts(c *policy.Cluster) func() policy.PortSet {
 // podSpecs yields what pods and workloads say of their containers.
 func podSpecs(c *policy.Cluster) func(func(*corev1.PodSpec) bool) {
 	return func(yield func(*corev1.PodSpec) bool) {
-		var specs []*corev1.PodSpec
-		for _, o := range c.Pods {
-			if o != nil {
-				specs = append(specs, &o.Spec)
+		for _, pod := range there(c.Pods) {
+			if !yield(&pod.Spec) {
+				return
 			}
 		}
-		for _, o := range c.Deployments {
-			if o != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.ReplicaSets {
-			if o != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.StatefulSets {
-			if o != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.DaemonSets {
-			if o != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.Jobs {
-			if o != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.CronJobs {
-			if o != nil {
-				specs = append(specs, &o.Spec.JobTemplate.Spec.Template.Spec)
-			}
-		}
-		for _, o := range c.ReplicationControllers {
-			if o != nil && o.Spec.Template != nil {
-				specs = append(specs, &o.Spec.Template.Spec)
-			}
-		}
-		for _, s := range specs {
-			if !yield(s) {
+		for _, w := range workloadsOf(c) {
+			if !yield(&w.template.Spec) {
 				return
 			}
 		}
