@@ -80,6 +80,8 @@ func TestNeverReachesHolds(t *testing.T) {
 		{"data/db", "any pod !standby", "all", "the label is what it replicates to"},
 		{"data/db", "any pod in shop", "all", "standbys are in its own namespace"},
 		{"data/db", "any pod standby", "53/UDP!", "a name alone is one of TCP"},
+		{"data/db", "any pod", "ICMP", "its rule has a port"},
+		{"any pod", "data/db", "ICMP, 5433", "every rule has ports, and ICMP is never declared"},
 	} {
 		assert.True(t, c.NeverReaches(t, q.from, q.to, q.ports), q.why)
 	}

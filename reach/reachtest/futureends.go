@@ -61,12 +61,12 @@ func (f *future) readOthers(text, ports string) error {
 		return fmt.Errorf("%q: policies do not see Services: name the pods behind it", text)
 	}
 	ports, anyPort := strings.CutSuffix(strings.TrimSpace(ports), "!")
-	asked, err := policy.ParsePortSet(ports)
-	switch {
-	case err != nil && f.direction == policy.Ingress:
-		return fmt.Errorf("%w: which names a pod declares that does not exist is not known", err)
-	case err == nil && asked.IsEmpty():
+	if none, err := policy.ParsePortSet(ports); err == nil && none.IsEmpty() {
 		return fmt.Errorf("no port is asked about")
+	}
+	asked, err := portsOf(ports, f.graph.MustLookup("outside:*").Target()) // which declares none
+	if err != nil && f.direction == policy.Ingress {
+		return fmt.Errorf("ports %q: name them by numbers; which names a pod declares that does not exist is not known", ports)
 	}
 	byName := err != nil
 	alike := f.newGrouping()
@@ -77,7 +77,7 @@ func (f *future) readOthers(text, ports string) error {
 				return err
 			}
 		}
-		declared = declared || !asked.Intersect(f.declared()).IsEmpty() || f.direction == policy.Egress && e.Name().Namespace == ""
+		declared = declared || !asked.Intersect(union(f.declared(), portless)).IsEmpty() || f.direction == policy.Egress && e.Name().Namespace == ""
 		if err := alike.add(e, s.addrs(e), asked); err != nil {
 			return err
 		}
