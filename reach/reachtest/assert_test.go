@@ -303,6 +303,7 @@ func TestAssertionsRefuse(t *testing.T) {
 
 		// Ports.
 		{shop, doesNotReach("shop/api", "data/postgres", "5423"), `nothing declares the port 5423: no container, Service or policy; if it is meant, write "5423!"`},
+		{shop, doesNotReach("shop/cart", "svc:data/postgres", "5423"), `nothing declares the port 5423: no container, Service or policy; if it is meant, write "5423!"`}, // headless: any port goes to the pods
 		{shop, doesNotReach("shop/api", "data/postgres", "5432/SCTP"), `nothing declares the port 5432/SCTP: no container, Service or policy; if it is meant, write "5432/SCTP!"`},
 		{shop, doesNotReach("shop/api", "data/postgres", "postgre"), `data/postgres has no port postgre, only metrics (9187/TCP), postgres (5432/TCP)`},
 		{shop, doesNotReach("shop/api", "data/postgres", ""), `port "": the port must be a number between 1 and 65535, in digits only`},

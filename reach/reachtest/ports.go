@@ -121,13 +121,13 @@ func podSpecs(c *policy.Cluster) func(func(*corev1.PodSpec) bool) {
 // portless are the protocols that nothing could declare.
 var portless = policy.NewPortSet(policy.PortRange{})
 
-// checkDeclared returns an error if ports are asked of pods and nothing declares
-// any of them.
+// checkDeclared returns an error if ports are asked of pods or of a Service and
+// nothing declares any of them.
 func (c *Cluster) checkDeclared(pairs []pair, text string) error {
 	asked := false
 	for _, q := range pairs {
-		if q.service != nil || q.to.Name().Namespace == "" {
-			return nil // a Service lists its ports, and nobody declares those of others
+		if q.service == nil && q.to.Name().Namespace == "" {
+			return nil // nobody declares the ports of nodes and of the outside
 		}
 		if !q.asked.Intersect(c.declared()).IsEmpty() || !q.asked.Intersect(portless).IsEmpty() {
 			return nil
