@@ -197,6 +197,12 @@ func noDNS(t reachtest.TB) *reachtest.Cluster {
 	return shop(t).With(t, policy.Remove("NetworkPolicy", "data", "allow-dns"))
 }
 
+// withDone is the shop with a pod that has terminated.
+func withDone(t reachtest.TB) *reachtest.Cluster {
+	done := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "done"}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
+	return shop(t).With(t, policy.Put(done))
+}
+
 // TestAssertionsFail compares the whole of each report.
 func TestAssertionsFail(t *testing.T) {
 	want := readReports(t, "testdata/failures.txt")
@@ -272,6 +278,9 @@ func TestAssertionsRefuse(t *testing.T) {
 		{shop, isIsolated("nodes", policy.Egress), `"nodes": there is no node`},
 		{shop, isReachedOnlyBy("data/postgres", "5432", "everything"), `there is nothing but everything`},
 		{officeOf, doesNotReach("10.99.0.0/16 except 10.99.0.0/16", "x/back", "80"), `"10.99.0.0/16 except 10.99.0.0/16" holds nothing`},
+
+		{withDone, doesNotReach("shop/api", "shop/done", "9464"), `"shop/done": shop/done has terminated: nothing reaches it, and it reaches nothing`},
+		{withDone, doesNotReach("pod:shop/done and shop/api", "data/redis", "9187"), `"pod:shop/done and shop/api": shop/done has terminated: nothing reaches it, and it reaches nothing`},
 
 		// Sets that are not written right.
 		{shop, reaches("", "data/postgres", "5432"), `"": a set is missing`},

@@ -271,7 +271,19 @@ func (c *Cluster) term(text string) (set, error) {
 	if err != nil {
 		return set{}, err
 	}
-	return c.podsOf(e, text)
+	s, err := c.podsOf(e, text)
+	if err == nil && slices.ContainsFunc(s.members, c.hasTerminated) {
+		err = fmt.Errorf("%v has terminated: nothing reaches it, and it reaches nothing", e)
+	}
+	return s, err
+}
+
+// hasTerminated reports whether an endpoint is a pod that has left the network.
+func (c *Cluster) hasTerminated(e reach.Endpoint) bool {
+	if _, ok := c.graph.ClassOf(e); ok {
+		return false
+	}
+	return c.graph.Explain(reach.Flow{From: e, To: c.graph.MustLookup("outside:*"), Port: policy.TCP.Port(1)}).Reason == reach.Terminated
 }
 
 // addr returns what has an address.
