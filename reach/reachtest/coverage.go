@@ -30,7 +30,8 @@ import (
 // connection to a Service is the flows to its backends. Where it is enough that one
 // flow is allowed, as with some of the clients of [Cluster.IsReachedOnlyBy] and of
 // the servers of [Cluster.ResolvesDNS], the assertion turns if the last one does.
-// An item is
+// [Cluster.NeverReaches] is about the flows of pods that there could be, and counts
+// if it holds. An item is
 //
 //   - [Covered] if some assertion turns when the item alone is taken away: the only
 //     rule that lets a flow in, the only policy that isolates the end that denies

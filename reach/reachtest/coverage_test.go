@@ -291,6 +291,38 @@ func TestCoverageOfAssertions(t *testing.T) {
 			nil,
 		},
 		{
+			"db and deny both isolate the database",
+			func(t reachtest.TB, c *reachtest.Cluster) { c.NeverReaches(t, "any pod app=web", "shop/db", "5432") },
+			[]string{"db ingress shared", "deny ingress shared"},
+		},
+		{
+			"deny alone selects web",
+			func(t reachtest.TB, c *reachtest.Cluster) { c.NeverReaches(t, "any pod", "shop/web", "80") },
+			[]string{"deny ingress", "out egress shared"},
+		},
+		{
+			"out alone keeps pods with the label from the outside, and deny is about what comes in",
+			func(t reachtest.TB, c *reachtest.Cluster) {
+				c.NeverReaches(t, "any pod app=admin in shop", "198.51.100.1", "80")
+			},
+			[]string{"out egress"},
+		},
+		{
+			"deny selects every pod of shop, and nothing is said of what goes out of web",
+			func(t reachtest.TB, c *reachtest.Cluster) {
+				c.NeverReaches(t, "shop/web", "any pod app=web in shop", "80")
+			},
+			[]string{"deny ingress"},
+		},
+		{
+			"what does not hold, or cannot be asked, does not count",
+			func(t reachtest.TB, c *reachtest.Cluster) {
+				c.NeverReaches(t, "any pod", "shop/db", "5432")
+				c.NeverReaches(t, "any pod", "shop/dp", "5432")
+			},
+			nil,
+		},
+		{
 			"a pod reaches itself whatever the policies say",
 			func(t reachtest.TB, c *reachtest.Cluster) { c.Reaches(t, "shop/db", "shop/db", "5432") },
 			nil,

@@ -55,6 +55,7 @@ func (c *Cluster) NeverReaches(t TB, from, to, ports string, why ...any) bool {
 		return c.fail(t, why, "%s, but this cannot be said: %v", claim, err)
 	}
 	if len(found) == 0 {
+		c.note(t, func(*record) []effect { return []effect{f.effect()} })
 		return true
 	}
 	var texts []string

@@ -414,3 +414,46 @@ func TestNeverReachesIsExact(t *testing.T) {
 	assert.Greater(t, inNew, 5)
 	assert.Greater(t, inOld, 5)
 }
+
+// TestCoverageOfNeverReachesIsExact takes from policies, one by one, that they isolate
+// for a direction.
+func TestCoverageOfNeverReachesIsExact(t *testing.T) {
+	turned := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c, p, q := smallCluster(t), smallProfile(t), drawQuestion(t)
+		from, to := q.anyPod(), q.other.text
+		if q.incoming {
+			from, to = to, from
+		}
+		holds := func(c *reachtest.Cluster) (holds bool) {
+			run(func(tb reachtest.TB) { holds = c.NeverReaches(tb, from, to, q.ports+"!") })
+			return holds
+		}
+		var cov reachtest.Coverage
+		base := cov.Watch(reachtest.Objects(t, c)).Under(t, p)
+		held := holds(base)
+		for _, it := range cov.Items() {
+			if it.Kind != reachtest.Isolation || !held {
+				assert.Equal(t, reachtest.Uncovered, it.Level, "%v", it)
+				continue
+			}
+			i := slices.IndexFunc(c.Policies, func(np *networkingv1.NetworkPolicy) bool {
+				return "NetworkPolicy "+np.Namespace+"/"+np.Name == it.Place.Object
+			})
+			without := c.Policies[i].DeepCopy()
+			without.Spec.PolicyTypes = slices.DeleteFunc(without.Spec.PolicyTypes, func(d networkingv1.PolicyType) bool {
+				return strings.EqualFold(string(d), it.Direction.String())
+			})
+			edit := policy.Put(without)
+			if len(without.Spec.PolicyTypes) == 0 {
+				edit = policy.Remove("NetworkPolicy", without.Namespace, without.Name)
+			}
+			turns := !holds(reachtest.Objects(t, c).Under(t, p).With(t, edit))
+			assert.Equal(t, turns, it.Level == reachtest.Covered, "%v, of %s -> %s on %s under %+v", it, from, to, q.ports, p)
+			if turns {
+				turned++
+			}
+		}
+	})
+	assert.Greater(t, turned, 10)
+}
