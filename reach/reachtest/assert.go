@@ -26,7 +26,9 @@ func (c *Cluster) Reaches(t TB, from, to, ports string, why ...any) bool {
 }
 
 // DoesNotReach asserts that no endpoint of from reaches any of to on any of the
-// ports, over any address family. Of ports see [Cluster.Reaches].
+// ports, over any address family. Connections to a Service count even if no policy
+// can deny them, such as those of a backend to itself and of a node to a backend on
+// it. Of ports see [Cluster.Reaches].
 func (c *Cluster) DoesNotReach(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
 	return c.check(t, from, to, ports, why, "%s should not reach %s on %s", func(q pair) policy.PortSet {

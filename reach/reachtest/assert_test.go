@@ -197,6 +197,17 @@ func noDNS(t reachtest.TB) *reachtest.Cluster {
 	return shop(t).With(t, policy.Remove("NetworkPolicy", "data", "allow-dns"))
 }
 
+// TestServicesPassNothingOver asks for what is passed over between endpoints.
+func TestServicesPassNothingOver(t *testing.T) {
+	c := reachtest.Text(t, strings.Replace(office, "selector: {app: back}\n", "selector: {app: back}\n  clusterIPs: [10.96.0.1]\n  clusterIP: 10.96.0.1\n", 1))
+	assert.True(t, c.DoesNotReach(t, "everything except x/front", "x/back", "80"))
+	assert.True(t, c.DoesNotReach(t, "everything except x/front except x/back except node:n1", "svc:x/back", "80"))
+	for _, from := range []string{"x/back", "node:n1", "everything except x/front"} {
+		r := run(func(tb reachtest.TB) { assert.False(t, c.DoesNotReach(tb, from, "svc:x/back", "80")) })
+		assert.Contains(t, r.log, "should not reach svc:x/back on 80, but:\n")
+	}
+}
+
 // withDone is the shop with a pod that has terminated.
 func withDone(t reachtest.TB) *reachtest.Cluster {
 	done := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "done"}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
