@@ -664,6 +664,9 @@ func TestNaiveNames(t *testing.T) {
 // that the clusters are as consistent as genCluster promises, and that the
 // policies say yes and no often enough.
 func TestGenerated(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	const clusters = 2000
 	seen := map[string]int{}
 	allowed := map[bool]int{}

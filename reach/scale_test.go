@@ -19,6 +19,9 @@ import (
 // between ends that are near each other, and a third are such ones of which
 // Allows says that they are allowed.
 func TestLargeClusterNaive(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	for _, size := range []scale.Size{scale.L, scale.XL} {
 		t.Run(size.String(), func(t *testing.T) {
 			t.Parallel()

@@ -217,6 +217,9 @@ func (b seededBug) differ(t *rapid.T, s *search) {
 // Every seeded bug is found, and the cluster that shows it shrinks to one that a
 // person can judge.
 func TestSeededBugs(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.nofailfile": "true", "rapid.checks": "1000", "rapid.shrinktime": "10m"} {
 		f := flag.Lookup(name)
 		before := f.Value.String()

@@ -12,8 +12,9 @@
 // pod, of every class of addresses that the policies tell apart, and on every port.
 //
 // Nothing passes because nothing was asked. A name that is not there, a selector
-// that picks no pod and a port that nothing declares fail the test; [Cluster.Reaches]
-// says how to ask for such a port all the same.
+// that picks no pod, a pod that has terminated, and a port of pods or Services that
+// nothing declares fail the test; [Cluster.Reaches] says how to ask for such a port
+// all the same.
 //
 // # Sets
 //
@@ -32,11 +33,13 @@
 //	svc:shop/db                   a Service, to which connections go, alone and as the second set only
 //
 // "and" joins sets, and "except" takes one away, from left to right: "pods in shop
-// and outside except shop/web".
+// and outside except shop/web". So "everything except a and b" has b again: write
+// "everything except a except b".
 //
 // A pod reaches itself, and a node the pods that run on it, whatever the policies
 // say, and nothing reaches what it has no address family in common with: such pairs
-// are passed over, unless there are no others.
+// are passed over, unless there are no others. Connections to a Service never are:
+// take its backends and their nodes out of the set with "except".
 //
 // # Tables
 //

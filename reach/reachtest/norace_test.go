@@ -1,0 +1,5 @@
+//go:build !race
+
+package reachtest_test
+
+const raceDetector = false
