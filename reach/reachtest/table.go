@@ -49,7 +49,8 @@ const UpdateTables = "REACHTEST_UPDATE_TABLES"
 //
 // A table without rows or columns, or of which no cell is asked, does not match,
 // nor does one with an empty set or a name that is used nowhere. If the members of
-// a set differ, the cell does not match, whatever it says.
+// a set differ, the cell does not match, whatever it says; but where it names a port,
+// each destination may declare another number for it.
 func (c *Cluster) MatchesTable(t TB, table string, why ...any) bool {
 	t.Helper()
 	return c.matches(t, "table", table, why)
