@@ -64,6 +64,9 @@ func (f *field) plan(k planKey) *plan {
 
 func (f *field) newPlan(k planKey) *plan {
 	c := f.base
+	if f.namesWorkload(k.from.text) || f.namesWorkload(k.to.text) {
+		return nil
+	}
 	if _, err := c.pairs(k.from, k.to, k.ports); err != nil {
 		return nil
 	}
@@ -87,6 +90,20 @@ func (f *field) newPlan(k planKey) *plan {
 		return nil
 	}
 	return p
+}
+
+// namesWorkload reports whether the text of a set names a workload that has pods of
+// its own: where they are no longer reached alike, it can no more be asked about.
+func (f *field) namesWorkload(text string) bool {
+	terms, _ := cutTerms(text)
+	return slices.ContainsFunc(terms, func(term string) bool {
+		e, err := f.base.graph.Lookup(term)
+		if err != nil {
+			return false
+		}
+		_, isOne := f.pos[e]
+		return !isOne && f.owners[e.Name()]
+	})
 }
 
 // portsText returns a text of ports without the mark that they need not be declared.
@@ -349,6 +366,9 @@ type subject struct {
 func (c *Cluster) subjects(pods, what string, holds func(TB, *Cluster), others func(*Cluster, reach.Endpoint) []reach.Trace) (set, error) {
 	m := c.mutant
 	if !m.is(c) || m.key != "" && (others != nil || looksAtLabels(pods) || m.key == appsv1.DefaultDeploymentUniqueLabelKey) {
+		return c.set(pods)
+	}
+	if m.namesWorkload(pods) {
 		return c.set(pods)
 	}
 	list := m.judgedOf(judgedKey{what, pods}, holds, others)
