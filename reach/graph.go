@@ -200,15 +200,14 @@ func (g *Graph) ingressPasses(from, to *end) bool {
 
 // Exempt reports whether policies have no say between two endpoints, over any
 // family: they are one pod or node, or from is the node that to runs on or counts
-// as it, or to is that of from and the Profile exempts it, or they have no address
-// family in common.
+// as it, or to is that of from and the Profile exempts it.
 //
 // Exempt panics if from or to is not an endpoint of g.
 func (g *Graph) Exempt(from, to Endpoint) bool {
 	from.mustBeOf(g)
 	to.mustBeOf(g)
 	a, b := &g.ends[from.id], &g.ends[to.id]
-	return commonFamilies(a, b) == 0 || g.owner(from.id) == g.owner(to.id) || g.egressPasses(a, b) || g.ingressPasses(a, b)
+	return g.owner(from.id) == g.owner(to.id) || g.egressPasses(a, b) || g.ingressPasses(a, b)
 }
 
 // Ports returns the ports on which from can reach to, over some family.

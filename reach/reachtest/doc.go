@@ -37,9 +37,11 @@
 // "everything except a except b".
 //
 // A pod reaches itself, and a node the pods that run on it, whatever the policies
-// say, and nothing reaches what it has no address family in common with: such pairs
-// are passed over, unless there are no others. Connections to a Service never are:
-// take its backends and their nodes out of the set with "except".
+// say: such pairs are passed over, unless there are no others. Connections to a
+// Service never are: take its backends and their nodes out of the set with "except".
+//
+// The outside is that of IPv4 and that of IPv6. What has addresses of one family
+// only cannot reach all of it: write "0.0.0.0/0 except pods except nodes".
 //
 // # Tables
 //

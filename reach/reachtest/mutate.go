@@ -121,8 +121,14 @@ func (f *field) try(a *alteration, suite func(TB, *Cluster)) fate {
 	if c == nil {
 		return fate{refused: err == nil, err: err}
 	}
+	// The suite is run on the cluster as it would be, with nothing known beforehand.
+	plain := *f.origin
+	plain.objects, plain.asked = c.objects, nil
+	if plain.graph, err = f.origin.graph.With(a.edits...); err != nil {
+		return fate{err: err}
+	}
 	t := &trial{}
-	if t.run(func() { suite(t, c) }); t.failed() {
+	if t.run(func() { suite(t, &plain) }); t.failed() {
 		return fate{killed: true}
 	}
 	ch, err := c.mutant.difference()

@@ -28,6 +28,7 @@ import (
 // The endpoints of every mutant are those of the field, in the same order. Between
 // two groups of which an edit touches neither, all is as it was.
 type field struct {
+	origin *Cluster
 	base   *Cluster
 	extra  []netip.Addr     // of nodes that have several
 	all    []reach.Endpoint // pods, nodes, addresses outside, and the nodes at each of extra
@@ -80,7 +81,7 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 		return nil, err
 	}
 	f := &field{
-		base: &base, pos: make(map[reach.Endpoint]ref),
+		origin: c, base: &base, pos: make(map[reach.Endpoint]ref),
 		names: make(map[types.NamespacedName][]int32), owners: make(map[types.NamespacedName]bool), picked: make(map[string][]int32),
 		otherID: make(map[reach.Endpoint]ref), between: make(map[[2]int32]*open),
 		plans: make(map[planKey]*plan), sets: make(map[string]*set), judged: make(map[judgedKey][]subject),
