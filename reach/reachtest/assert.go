@@ -40,7 +40,7 @@ func (c *Cluster) DoesNotReach(t TB, from, to, ports string, why ...any) bool {
 // exactly these ports. To may not be a Service: name what is behind it.
 func (c *Cluster) ReachesOnlyOn(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	if c.isService(to) {
+	if s, err := c.set(to); err == nil && s.service != nil {
 		return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
 	}
 	return c.check(t, from, to, ports, why, onlyOn, func(q pair) policy.PortSet {
@@ -91,7 +91,7 @@ func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flo
 // what no rule allows is denied.
 func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) bool {
 	t.Helper()
-	s, err := c.subjects(pods, isolated(d), func(t TB, c *Cluster) { c.IsIsolated(t, pods, d) }, nil)
+	s, err := c.set(pods)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
@@ -131,7 +131,7 @@ func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) 
 // DNS server of the cluster over UDP.
 func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 	t.Helper()
-	s, err := c.subjects(pods, "resolves", func(t TB, c *Cluster) { c.ResolvesDNS(t, pods) }, tracesOfDNS)
+	s, err := c.set(pods)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
@@ -146,9 +146,6 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 			return c.graph.Reaches(reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}).Reachable()
 		}) {
 			continue
-		}
-		if c.mutant.is(c) {
-			return c.fail(t, why, "%s: not all can resolve names", pods) // nobody reads more
 		}
 		dns, err := c.graph.DNS(e)
 		if err != nil {
@@ -225,8 +222,6 @@ func (c *Cluster) judge(t TB, pairs []pair, why []any, claim string, wrong func(
 	for _, q := range pairs {
 		switch bad := wrong(q); {
 		case bad.IsEmpty():
-		case c.mutant.is(c):
-			return c.fail(t, why, "%s", claim) // nobody reads more
 		case len(faults) < few:
 			faults = append(faults, c.witness(q, bad))
 		default:
@@ -324,11 +319,6 @@ func (c *Cluster) ends(e ends) (set, error) {
 // pairs returns the pairs of two sets, those alike once, with what is open between
 // them.
 func (c *Cluster) pairs(from, to ends, ports string) ([]pair, error) {
-	if c.mutant.is(c) {
-		if all, ok, err := c.mutant.pairs(c, planKey{from, to, ports}); ok {
-			return all, err
-		}
-	}
 	src, err := c.ends(from)
 	if err != nil {
 		return nil, err
@@ -444,7 +434,7 @@ func (c *Cluster) groups(s set, alone bool) []members {
 	var all []members
 	index := make(map[any]int)
 	for _, e := range s.members {
-		class, ok := c.classOf(e)
+		class, ok := c.graph.ClassOf(e)
 		if !ok || alone {
 			all = append(all, members{e})
 			continue

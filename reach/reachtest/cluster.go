@@ -29,7 +29,6 @@ type Cluster struct {
 	require bool
 	files   fs.FS   // that the objects were read from, if known
 	asked   *record // nil if nobody wants to know what is asked
-	mutant  *mutant // nil if Mutate has not made it
 
 	declared func() policy.PortSet // the ports that something in it mentions
 }

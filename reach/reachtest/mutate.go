@@ -117,13 +117,16 @@ type fate struct {
 }
 
 func (f *field) try(a *alteration, suite func(TB, *Cluster)) fate {
-	c, err := f.mutate(a)
-	if c == nil {
+	m, err := f.mutate(a)
+	if m == nil {
 		return fate{refused: err == nil, err: err}
 	}
 	// The suite is run on the cluster as it would be, with nothing known beforehand.
 	plain := *f.origin
-	plain.objects, plain.asked = c.objects, nil
+	plain.asked = nil
+	if plain.objects, err = f.origin.objects.With(a.edits...); err != nil {
+		return fate{err: err}
+	}
 	if plain.graph, err = f.origin.graph.With(a.edits...); err != nil {
 		return fate{err: err}
 	}
@@ -131,7 +134,7 @@ func (f *field) try(a *alteration, suite func(TB, *Cluster)) fate {
 	if t.run(func() { suite(t, &plain) }); t.failed() {
 		return fate{killed: true}
 	}
-	ch, err := c.mutant.difference()
+	ch, err := m.difference()
 	if ch == nil {
 		return fate{err: err}
 	}

@@ -22,14 +22,14 @@ import (
 )
 
 // A field is what all mutants of a cluster have in common: its endpoints, in groups
-// that no mutant tells apart, and what the assertions of the suite ask of the base,
-// which is the cluster without any edit.
+// that no mutant tells apart, and what is open between them in the base, which is
+// the cluster without any edit.
 //
 // The endpoints of every mutant are those of the field, in the same order. Between
 // two groups of which an edit touches neither, all is as it was.
 type field struct {
 	origin *Cluster
-	base   *Cluster
+	base   *Cluster         // origin with keepers of blocks
 	extra  []netip.Addr     // of nodes that have several
 	all    []reach.Endpoint // pods, nodes, addresses outside, and the nodes at each of extra
 	pods   int              // how many of all are pods
@@ -37,10 +37,7 @@ type field struct {
 	group  []int32                          // of each of all
 	groups [][]ref                          // the members of each
 	names  map[types.NamespacedName][]int32 // the groups of the pods of a name
-	owners map[types.NamespacedName]bool    // of pods
 	picked map[string][]int32               // the groups that policies select, by namespace and selector
-
-	isolating [2][]int // by direction and group, how many policies isolate its pods
 
 	manifests sync.Map // the lines of objects of the base
 
@@ -48,11 +45,6 @@ type field struct {
 	others  []reach.Endpoint // of the base, that assertions name
 	otherID map[reach.Endpoint]ref
 	between map[[2]int32]*open
-
-	planMu sync.Mutex
-	plans  map[planKey]*plan
-	sets   map[string]*set // empty for a text that is wrong
-	judged map[judgedKey][]subject
 }
 
 // A ref is an index of field.all, or if it is negative, the complement of one of
@@ -82,9 +74,8 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 	}
 	f := &field{
 		origin: c, base: &base, pos: make(map[reach.Endpoint]ref),
-		names: make(map[types.NamespacedName][]int32), owners: make(map[types.NamespacedName]bool), picked: make(map[string][]int32),
+		names: make(map[types.NamespacedName][]int32), picked: make(map[string][]int32),
 		otherID: make(map[reach.Endpoint]ref), between: make(map[[2]int32]*open),
-		plans: make(map[planKey]*plan), sets: make(map[string]*set), judged: make(map[judgedKey][]subject),
 	}
 	for _, n := range base.graph.Nodes() {
 		var addrs []netip.Addr
@@ -101,25 +92,6 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 	}
 	if err := f.findGroups(list); err != nil {
 		return nil, err
-	}
-	for d := range f.isolating {
-		f.isolating[d] = make([]int, len(f.groups))
-	}
-	for _, np := range c.objects.Policies {
-		if np == nil {
-			continue
-		}
-		p, err := policy.New(np)
-		if err != nil {
-			return nil, err
-		}
-		for d := range f.isolating {
-			if p.Half(policy.Direction(d)).Isolates {
-				for _, group := range f.selected(np) {
-					f.isolating[d][group]++
-				}
-			}
-		}
 	}
 	for i := range list {
 		f.prepare(&list[i])
@@ -274,7 +246,6 @@ func (f *field) findGroups(list []alteration) error {
 			for a := range single(e.Addrs()) {
 				key = fmt.Appendf(key, " %d:%d", a.BitLen(), addrs.Class(a))
 			}
-			f.owners[types.NamespacedName{Namespace: p.Name.Namespace, Name: p.Owner.Name}] = true
 		} else {
 			key = strconv.AppendInt(key, int64(i), 10) // alone
 		}
@@ -342,11 +313,6 @@ func (f *field) preparePolicy(a *alteration, before, after *networkingv1.Network
 		said[i] = p
 		groups := f.selected(np)
 		a.touched = append(a.touched, groups...)
-		for d := range a.isolates {
-			if p.Half(policy.Direction(d)).Isolates {
-				a.isolates[d] = append(a.isolates[d], isolation{groups, 2*i - 1})
-			}
-		}
 	}
 	same := after != nil && namespaceOf(before) == namespaceOf(after) && said[0].Pods.String() == said[1].Pods.String()
 	for d := range a.sides {
@@ -357,12 +323,6 @@ func (f *field) preparePolicy(a *alteration, before, after *networkingv1.Network
 			a.sides[d] = x.Isolates || y != nil && y.Half(policy.Direction(d)).Isolates
 		}
 	}
-}
-
-// An isolation is how many more policies isolate the pods of some groups.
-type isolation struct {
-	groups []int32
-	count  int
 }
 
 // selected returns the groups of the pods that a policy selects.
@@ -396,22 +356,17 @@ type mutant struct {
 	all     []reach.Endpoint
 	touches []bool // by group
 	*alteration
-	posNow func() map[reach.Endpoint]ref
 
 	othersMu sync.Mutex
 	others   map[ref]reach.Endpoint
 }
 
-// mutate returns the cluster after an alteration, or nil if no cluster takes what it
+// mutate returns the mutant of an alteration, or nil if no cluster takes what it
 // makes.
-func (f *field) mutate(a *alteration) (*Cluster, error) {
+func (f *field) mutate(a *alteration) (*mutant, error) {
 	g, err := f.base.graph.With(a.edits...)
 	if err != nil {
 		return nil, nil
-	}
-	objects, err := f.base.objects.With(a.edits...)
-	if err != nil {
-		return nil, err
 	}
 	m := &mutant{field: f, graph: g, touches: make([]bool, len(f.groups)), alteration: a}
 	var pods int
@@ -423,27 +378,7 @@ func (f *field) mutate(a *alteration) (*Cluster, error) {
 	for _, group := range a.touched {
 		m.touches[group] = true
 	}
-	m.posNow = sync.OnceValue(func() map[reach.Endpoint]ref {
-		pos := make(map[reach.Endpoint]ref, len(m.all))
-		for i, e := range m.all {
-			pos[e] = ref(i)
-		}
-		return pos
-	})
-	c := *f.base
-	c.objects, c.graph, c.mutant = objects, g, m
-	return &c, nil
-}
-
-// touched reports whether the edit may concern any of some groups, of which -1 is one
-// of which nothing is known.
-func (m *mutant) touched(groups ...int32) bool {
-	for _, g := range groups {
-		if g < 0 || m.touches[g] {
-			return true
-		}
-	}
-	return false
+	return m, nil
 }
 
 // concerns reports whether the edit may concern the flows between two groups. Those
@@ -453,9 +388,6 @@ func (m *mutant) concerns(from, to int32) bool {
 	return from < 0 || to < 0 || m.sides[policy.Egress] && m.touches[from] || m.sides[policy.Ingress] && m.touches[to] ||
 		m.key != "" && (m.touches[from] || m.touches[to])
 }
-
-// is reports whether c is the mutant, and not a cluster that somebody has made of it.
-func (m *mutant) is(c *Cluster) bool { return m != nil && m.graph == c.graph }
 
 // endpoint returns the endpoint of the mutant that r stands for.
 func (m *mutant) endpoint(r ref) (reach.Endpoint, error) {

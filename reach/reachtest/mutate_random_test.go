@@ -85,7 +85,7 @@ func checkFates(t TB, c *Cluster, first, step int, suite func(TB, *Cluster)) {
 		}
 		m, err := f.mutate(a)
 		require.NoError(t, err)
-		ch, err := m.mutant.difference()
+		ch, err := m.difference()
 		require.NoError(t, err)
 		if !got.killed {
 			require.Equal(t, ch == nil, got.survivor == nil, a.name)
