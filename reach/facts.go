@@ -15,7 +15,7 @@ import (
 // facts are what a Graph knows of its endpoints and policies in readable form,
 // to explain and to name them.
 type facts struct {
-	cluster    *policy.Cluster // for With alone
+	cluster    *policy.Cluster // for With and Cluster
 	co         *compiler       // likewise
 	profile    Profile
 	pods       []policy.Pod // Labels and Generated hold only the keys that selectors mention

@@ -385,6 +385,10 @@ func (g *Graph) yieldEdge(from Endpoint, to int32, yield func(Edge) bool) bool {
 	return e.Ports.IsEmpty() || yield(e)
 }
 
+// Cluster returns the objects that g answers for. They must not change, as With
+// reads them.
+func (g *Graph) Cluster() *policy.Cluster { return g.cluster }
+
 // Warnings returns what is legal but suspicious in the cluster, sorted by
 // place. The caller may change the slice.
 func (g *Graph) Warnings() []policy.Warning {
