@@ -251,6 +251,27 @@ func (s PortSet) Intersect(t PortSet) PortSet {
 	return PortSet{common}
 }
 
+// Minus returns the ports that s holds and t does not.
+func (s PortSet) Minus(t PortSet) PortSet {
+	var rest []PortRange
+	for _, r := range s.ranges {
+		first, last := int(r.First), int(r.Last)
+		for _, x := range t.ranges {
+			if x.Protocol != r.Protocol || int(x.Last) < first || int(x.First) > last {
+				continue
+			}
+			if int(x.First) > first {
+				rest = append(rest, PortRange{r.Protocol, uint16(first), x.First - 1})
+			}
+			first = int(x.Last) + 1
+		}
+		if first <= last {
+			rest = append(rest, PortRange{r.Protocol, uint16(first), r.Last})
+		}
+	}
+	return PortSet{rest}
+}
+
 // Equal reports whether s and t hold the same ports.
 func (s PortSet) Equal(t PortSet) bool { return slices.Equal(s.ranges, t.ranges) }
 

@@ -347,8 +347,8 @@ var genRange = rapid.Custom(func(t *rapid.T) PortRange {
 })
 
 // A PortSet holds a port exactly when one of its ranges does, an intersection
-// exactly when both sets do, and two sets are
-// Equal, and print alike, exactly when they hold the same ports.
+// exactly when both sets do, what Minus leaves exactly when the first
+// set alone does, and two sets are Equal, and print alike, exactly when they hold the same ports.
 func TestPortSetIsASet(t *testing.T) {
 	var universe []Port
 	for _, p := range []Protocol{TCP, UDP, SCTP} {
@@ -377,7 +377,8 @@ func TestPortSetIsASet(t *testing.T) {
 			y = rapid.Permutation(slices.Concat(x, x)).Draw(t, "again")
 		}
 		s, u := NewPortSet(x...), NewPortSet(y...)
-		both := s.Intersect(u)
+		both, rest := s.Intersect(u), s.Minus(u)
+		require.True(t, rest.Equal(NewPortSet(slices.Collect(rest.Ranges())...)), "what is left has the fewest ranges, too")
 		require.True(t, both.Equal(NewPortSet(slices.Collect(both.Ranges())...)), "an intersection has the fewest ranges, too")
 		same := true
 		for _, p := range universe {
@@ -385,6 +386,7 @@ func TestPortSetIsASet(t *testing.T) {
 			require.Equal(t, want, s.Contains(p), "%v in %v", p, s)
 			same = same && want == slow(y, p)
 			require.Equal(t, want && slow(y, p), both.Contains(p), "%v in both %v and %v", p, s, u)
+			require.Equal(t, want && !slow(y, p), rest.Contains(p), "%v in %v without %v", p, s, u)
 			if want {
 				held++
 			} else {

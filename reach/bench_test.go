@@ -546,3 +546,43 @@ func BenchmarkReaches(b *testing.B) {
 func BenchmarkTrace(b *testing.B) {
 	connections(b, func(g *reach.Graph, c reach.Connection) { g.Trace(c) })
 }
+
+// BenchmarkCompare compares a Graph with what With makes of it, whether anything
+// differs and what does, and with what Compile makes of the same cluster afresh.
+func BenchmarkCompare(b *testing.B) {
+	for _, s := range sizes {
+		g := graph(b, s)
+		c := g.Cluster()
+		edited := c.Policies[len(c.Policies)/2].DeepCopy()
+		edited.Spec.Ingress, edited.Spec.Egress = nil, nil
+		h, err := g.With(policy.Put(edited))
+		if err != nil {
+			b.Fatal(err)
+		}
+		d, err := c.With(policy.Put(edited))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("equivalent/"+s.String(), func(b *testing.B) {
+			for b.Loop() {
+				if _, same := reach.Equivalent(g, g); !same {
+					b.Fatal("a Graph differs from itself")
+				}
+			}
+		})
+		b.Run("edit/"+s.String(), func(b *testing.B) {
+			for b.Loop() {
+				reach.Compare(g, h)
+			}
+		})
+		b.Run("compiled/"+s.String(), func(b *testing.B) {
+			k, err := reach.Compile(d)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				reach.Compare(g, k)
+			}
+		})
+	}
+}

@@ -121,9 +121,9 @@ func (g *Graph) replicasIn(ids []int32) int {
 func (g *Graph) ClassEdges() iter.Seq[ClassEdge] {
 	return func(yield func(ClassEdge) bool) {
 		r := g.relation()
-		w := r.newWalker()
+		w := r.newWalker(newPortSets())
 		for from := range r.classes {
-			for _, x := range w.from(int32(from)) {
+			for _, x := range w.from(int32(from), families[:]) {
 				e := ClassEdge{Class{g, int32(from)}, Class{g, x.class}, w.sets[x.ports]}
 				if e.Pairs() > 0 && !yield(e) {
 					return
@@ -191,7 +191,11 @@ type relationClass struct {
 	members []int32
 }
 
-func (g *Graph) findRelation() *relation {
+func (g *Graph) findRelation() *relation { return g.relationWith(nil) }
+
+// relationWith returns the relation of g with pods and nodes as they are reached
+// at some of their addresses besides.
+func (g *Graph) relationWith(at []Endpoint) *relation {
 	type classKey struct {
 		end  end
 		kind endKind
@@ -201,9 +205,9 @@ func (g *Graph) findRelation() *relation {
 		r.of[i] = -1
 	}
 	ids := make(map[classKey]int32)
-	for _, list := range [...][]Endpoint{g.Pods(), g.Nodes(), g.Outside()} {
+	for _, list := range [...][]Endpoint{g.Pods(), g.Nodes(), at, g.Outside()} {
 		for _, e := range list {
-			kind, _ := g.kind(e.id)
+			kind, _ := g.kind(g.owner(e.id))
 			k := classKey{g.ends[e.id], kind}
 			k.end.host = 0
 			id, ok := ids[k]
@@ -482,33 +486,42 @@ type relationWalker struct {
 	found    []int32 // by class, a number of sets; 0 for what is not found
 	touched  []reached
 
-	sets   []policy.PortSet   // 0 is empty
-	texts  map[string]int32   // the number of each set
+	*portSets
 	both   map[[2]int32]int32 // what spans of egress and of ingress have in common
 	either map[[2]int32]int32 // unions
 }
 
+// portSets numbers sets of ports.
+type portSets struct {
+	sets  []policy.PortSet // 0 is empty
+	texts map[string]int32 // the number of each set
+}
+
+func newPortSets() *portSets {
+	return &portSets{make([]policy.PortSet, 1), map[string]int32{policy.PortSet{}.String(): 0}}
+}
+
 type reached struct{ class, ports int32 }
 
-func (r *relation) newWalker() *relationWalker {
+func (r *relation) newWalker(sets *portSets) *relationWalker {
 	return &relationWalker{
 		g: r.g, r: r, spans: newSpans(), grouper: newGrouper(r.g), profile: -1,
 		admitted: make([]int32, len(r.admits.most)),
 		found:    make([]int32, len(r.classes)),
-		sets:     make([]policy.PortSet, 1),
-		texts:    map[string]int32{policy.PortSet{}.String(): 0},
+		portSets: sets,
 		both:     make(map[[2]int32]int32),
 		either:   make(map[[2]int32]int32),
 	}
 }
 
-// from returns the classes that a class reaches, ascending. The slice is good
-// until the next call.
-func (w *relationWalker) from(class int32) []reached {
+// from returns the classes that a class reaches over one of some families,
+// ascending. The slice is good until the next call.
+func (w *relationWalker) from(class int32, over []Family) []reached {
 	c := &w.r.classes[class]
 	w.egress(c.egress)
 	w.touched = w.touched[:0]
-	for f, fam := range families {
+	for _, fam := range over {
+		f := fam.index()
 		if c.flags&fam.flag() == 0 {
 			continue
 		}
@@ -519,7 +532,7 @@ func (w *relationWalker) from(class int32) []reached {
 		for i, gr := range w.groups {
 			for peer := range gr.peers.all() {
 				for _, to := range w.r.at[f][peer] {
-					w.reach(c, to, Family(f)+IPv4, w.ports[i])
+					w.reach(c, to, fam, w.ports[i], len(over) == 1)
 				}
 			}
 		}
@@ -547,13 +560,13 @@ func (w *relationWalker) egress(profile int32) {
 
 // reach notes that a class gets to another one over a family, on those of the
 // ports that its policies let out which the other one lets in.
-func (w *relationWalker) reach(from *relationClass, to int32, fam Family, out int32) {
+func (w *relationWalker) reach(from *relationClass, to int32, fam Family, out int32, alone bool) {
 	c := &w.r.classes[to]
 	in := w.admitted[w.r.admits.index[c.ingress]]
 	switch {
 	case in == 0, from.kind != podEnd && c.kind != podEnd:
 		return
-	case fam == IPv6 && (from.flags|c.flags)&isSplit == 0 && from.flags&c.flags&hasIPv4 != 0:
+	case !alone && fam == IPv6 && (from.flags|c.flags)&isSplit == 0 && from.flags&c.flags&hasIPv4 != 0:
 		return // IPv4 says the same
 	}
 	k := [2]int32{out, in}
@@ -595,13 +608,13 @@ func (w *relationWalker) set(a, b []span) int32 {
 }
 
 // number returns the number of a set of ports.
-func (w *relationWalker) number(s policy.PortSet) int32 {
+func (p *portSets) number(s policy.PortSet) int32 {
 	text := s.String()
-	n, ok := w.texts[text]
+	n, ok := p.texts[text]
 	if !ok {
-		n = int32(len(w.sets))
-		w.texts[text] = n
-		w.sets = append(w.sets, s)
+		n = int32(len(p.sets))
+		p.texts[text] = n
+		p.sets = append(p.sets, s)
 	}
 	return n
 }

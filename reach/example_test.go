@@ -222,3 +222,22 @@ func shopGraph() *reach.Graph {
 	}
 	return g
 }
+
+// What does a change of policies open and close?
+func ExampleCompare() {
+	before := shopGraph()
+	after, err := before.With(policy.Remove("NetworkPolicy", "data", "redis"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	d := reach.Compare(before, after)
+	fmt.Println(len(d.Opened))
+	for _, c := range d.Closed {
+		fmt.Println(c)
+		fmt.Println("for example", c.Flow())
+	}
+	// Output:
+	// 0
+	// closed shop/cart and shop/worker -> data/redis 6379/TCP
+	// for example shop/cart -> data/redis 6379/TCP
+}

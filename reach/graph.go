@@ -319,7 +319,7 @@ type Edge struct {
 func (g *Graph) Edges() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		r := g.relation()
-		w := r.newWalker()
+		w := r.newWalker(newPortSets())
 		near := make(map[int32][]int32) // what is a node of, or on, each endpoint
 		for from, to := range r.neighbors(g) {
 			near[from] = append(near[from], to)
@@ -334,7 +334,7 @@ func (g *Graph) Edges() iter.Seq[Edge] {
 		for _, from := range all {
 			if c := r.of[from.id]; c != class {
 				class, found = c, found[:0]
-				for _, x := range w.from(c) {
+				for _, x := range w.from(c, families[:]) {
 					for _, id := range r.classes[x.class].members {
 						found = append(found, Edge{To: Endpoint{g, id}, Ports: w.sets[x.ports]})
 					}
