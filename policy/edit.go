@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -123,6 +125,65 @@ func (c *Cluster) With(edits ...Edit) (*Cluster, error) {
 		return nil, errors.Join(errs...)
 	}
 	return &d, nil
+}
+
+// EditsTo returns the edits that make the objects of d of those of c, in the order of
+// kinds and then of names: one for each that is not there, differs, or is gone. It
+// passes over objects whose names are still to be generated, and Hosts. It looks at
+// all objects; those that c and d share it does not compare.
+func (c *Cluster) EditsTo(d *Cluster) []Edit {
+	var edits []Edit
+	for i := range kinds {
+		k := &kinds[i]
+		before := k.byName(c)
+		var own []Edit
+		for name, obj := range k.byName(d) {
+			old := before[name]
+			delete(before, name)
+			if old == nil || old != obj && !reflect.DeepEqual(old, obj) {
+				own = append(own, Put(obj))
+			}
+		}
+		for _, obj := range before {
+			own = append(own, Remove(k.name, namespaceOf(obj), obj.GetName()))
+		}
+		slices.SortFunc(own, func(a, b Edit) int {
+			return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+		})
+		edits = append(edits, own...)
+	}
+	return edits
+}
+
+// Object returns the object of a kind, namespace and name; see [Remove]. It looks
+// through all of its kind.
+func (c *Cluster) Object(kind string, name types.NamespacedName) (obj metav1.Object, ok bool) {
+	i := slices.Index(kindNames, kind)
+	if i < 0 {
+		return nil, false
+	}
+	for obj := range kinds[i].objects(c) {
+		if obj.GetName() == name.Name && (kinds[i].global || namespaceOf(obj) == cmp.Or(name.Namespace, metav1.NamespaceDefault)) {
+			return obj, true
+		}
+	}
+	return nil, false
+}
+
+// byName returns the objects of a kind in c that have a name.
+func (k *kind) byName(c *Cluster) map[types.NamespacedName]metav1.Object {
+	named := make(map[types.NamespacedName]metav1.Object)
+	for obj := range k.objects(c) {
+		if obj.GetName() == "" {
+			continue
+		}
+		name := types.NamespacedName{Name: obj.GetName()}
+		if !k.global {
+			name.Namespace = namespaceOf(obj)
+		}
+		named[name] = obj
+	}
+	return named
 }
 
 // near returns words that offer the object whose name is nearest to a name that

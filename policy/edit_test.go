@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func TestClusterWith(t *testing.T) {
@@ -75,4 +76,35 @@ func TestClusterWithErrors(t *testing.T) {
 	assert.Panics(t, func() { policy.Put(&corev1.Secret{}) })
 	assert.Equal(t, "put NetworkPolicy shop/database", policy.Put(c.Policies[0]).String())
 	assert.Equal(t, "no edit", policy.Edit{}.String())
+}
+
+// EditsTo tells only what differs, and its edits make one cluster of the other.
+func TestClusterEditsTo(t *testing.T) {
+	pod := func(name, label string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "x", Name: name, Labels: map[string]string{"is": label}}}
+	}
+	ns := func(name string) *corev1.Namespace {
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	}
+	nameless := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "a-"}}
+	c := &policy.Cluster{Namespaces: []*corev1.Namespace{ns("x")}, Pods: []*corev1.Pod{pod("gone", ""), nil, pod("same", ""), pod("changed", "a")}}
+	d := &policy.Cluster{Namespaces: []*corev1.Namespace{ns("y"), ns("x")}, Pods: []*corev1.Pod{pod("new", ""), pod("changed", "b"), nameless, pod("same", "")}}
+	edits := c.EditsTo(d)
+	var texts []string
+	for _, e := range edits {
+		texts = append(texts, e.String())
+	}
+	assert.Equal(t, []string{"put Namespace y", "put Pod x/changed", "remove Pod x/gone", "put Pod x/new"}, texts)
+	e, err := c.With(edits...)
+	require.NoError(t, err)
+	assert.Empty(t, e.EditsTo(d))
+	assert.Empty(t, d.EditsTo(d))
+
+	obj, ok := d.Object("Pod", types.NamespacedName{Namespace: "x", Name: "changed"})
+	require.True(t, ok)
+	assert.Equal(t, "b", obj.GetLabels()["is"])
+	for _, kind := range []string{"Pod", "Namespace", "NoKind"} {
+		_, ok := d.Object(kind, types.NamespacedName{Namespace: "x", Name: "nothing"})
+		assert.False(t, ok, kind)
+	}
 }

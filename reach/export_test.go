@@ -15,3 +15,10 @@ func FullName(e Endpoint) string { return e.g.fullName(e.id) }
 
 // IsAt reports whether e is a pod or node as it is reached at one of several addresses.
 func IsAt(e Endpoint) bool { return e.g.owner(e.id) != e.id }
+
+// Turns reports whether g answers the flow of c as the Graph does that allows it, or
+// if it was closed, as the other.
+func Turns(c Change, g *Graph) bool {
+	f, ok := newFault(c)
+	return ok && f.answer(g) == c.Opened
+}

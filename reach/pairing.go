@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
@@ -23,6 +24,9 @@ type pairing struct {
 	sets         *portSets
 	whole        bool         // classes are told apart by isolation, and all cells are wanted
 	relations    [2]*relation // nil if the sides are close
+
+	once    sync.Once     // of what comes
+	between []policy.Edit // that make the second cluster of the first
 }
 
 // A pairedClass is things that neither side tells apart.
