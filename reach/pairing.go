@@ -25,6 +25,8 @@ type pairing struct {
 	whole        bool         // classes are told apart by isolation, and all cells are wanted
 	relations    [2]*relation // nil if the sides are close
 
+	rows [2][][][2]int32 // if they are, by direction and class, the rows of both sides that some port has together
+
 	once    sync.Once     // of what comes
 	between []policy.Edit // that make the second cluster of the first
 }

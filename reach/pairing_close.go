@@ -17,6 +17,8 @@ func areClose(g, h *Graph) bool { return &g.ends[0] == &h.ends[0] && &g.bits[0] 
 // findCloseThings is findThings for close sides, on which all ends have the same ids.
 func (p *pairing) findCloseThings() {
 	g, h := p.graphs[0], p.graphs[1]
+	p.ids = make([][2]int32, 0, len(g.pods)+len(g.nodes)+len(g.at)+len(g.outside()))
+	p.owners = make([]int32, 0, len(g.pods)+len(g.nodes)+len(g.at))
 	add := func(id, owner int32) {
 		p.ids = append(p.ids, [2]int32{id, id})
 		p.owners = append(p.owners, owner)
@@ -66,7 +68,7 @@ func (p *pairing) findCloseClasses() {
 		kind     endKind
 		lists    string
 	}
-	index := make(map[key]int32)
+	index := make(map[key]int32, 64)
 	var lists []byte
 	for t, id := range p.ids {
 		g := p.graphs[0]
@@ -104,6 +106,9 @@ func (p *pairing) findCloseClasses() {
 // closeCells is classCells for close sides.
 func (p *pairing) closeCells() iter.Seq[cell] {
 	return func(yield func(cell) bool) {
+		if p.rows[0] == nil {
+			p.rows = [2][][][2]int32{make([][][2]int32, len(p.classes)), make([][][2]int32, len(p.classes))}
+		}
 		all := make([]int32, len(p.classes))
 		var changed []int32 // those whose ingress has
 		for i := range p.classes {
@@ -138,7 +143,9 @@ func (p *pairing) fillClose(c *cell) bool {
 	from, to := p.ids[x][0], p.ids[y][0]
 	isDifferent := false
 	for f, fam := range families {
-		if g.ends[from].flags&g.ends[to].flags&fam.flag() == 0 || p.sameApart(from, to, f) {
+		if g.ends[from].flags&g.ends[to].flags&fam.flag() == 0 ||
+			!p.mayDiffer(policy.Egress, c.from, from, to, f) && !p.mayDiffer(policy.Ingress, c.to, to, from, f) ||
+			p.sameApart(from, to, f) {
 			continue
 		}
 		isDifferent = true
@@ -147,6 +154,50 @@ func (p *pairing) fillClose(c *cell) bool {
 		}
 	}
 	return isDifferent
+}
+
+// mayDiffer reports whether, on some port, the policies of one side and not those of
+// the other let a peer through at an end, which is of the given class.
+func (p *pairing) mayDiffer(d policy.Direction, class, end, peer int32, fam int) bool {
+	if !p.classes[class].changed[d] {
+		return false
+	}
+	g, h := p.graphs[0], p.graphs[1]
+	x, y := g.profileOf(end, d), h.profileOf(end, d)
+	rows := p.rows[d][class]
+	if rows == nil {
+		rows = [][2]int32{}
+		for a, b := g.stepsOf(x), h.stepsOf(y); ; {
+			if pair := [2]int32{a[0].row, b[0].row}; !slices.Contains(rows, pair) {
+				rows = append(rows, pair)
+			}
+			last, other := until(a, 0), until(b, 0)
+			if min(last, other) == keyOther {
+				break
+			}
+			if last <= other {
+				a = a[1:]
+			}
+			if other <= last {
+				b = b[1:]
+			}
+		}
+		p.rows[d][class] = rows
+	}
+	for _, pair := range rows {
+		if g.holdsIn(x, pair[0], peer, fam) != h.holdsIn(y, pair[1], peer, fam) {
+			return true
+		}
+	}
+	return false
+}
+
+// profileOf returns the profile of an end in a direction.
+func (g *Graph) profileOf(id int32, d policy.Direction) int32 {
+	if d == policy.Egress {
+		return g.egress(id)
+	}
+	return g.ingress(id)
 }
 
 // sameApart reports whether both sides let through the same ports from one end to
@@ -222,33 +273,31 @@ func (w *stepWalk) pass(last int32) {
 	}
 }
 
-// closeNearPairs is nearPairs for close sides, of which only those pairs can differ
-// that have a member that has changed.
+// closeNearPairs is nearPairs for close sides: only what a pod that has changed may
+// send to its node can differ. The node gets in whatever policies say.
 func (p *pairing) closeNearPairs() iter.Seq2[int32, int32] {
 	return func(yield func(x, y int32) bool) {
 		ends := p.graphs[0].ends
-		var changed, nodes []int32
-		for _, c := range p.classes {
-			if c.changed != [2]bool{} {
-				changed = append(changed, c.members...)
-			}
-		}
-		if len(changed) == 0 {
-			return
-		}
+		var nodes []int32
 		for t := range p.firstOutside {
 			if e := &ends[p.ids[t][0]]; e.flags&isNode != 0 && p.graphs[0].isFixed(e.host) {
 				nodes = append(nodes, t)
 			}
 		}
-		slices.Sort(changed)
-		for _, x := range changed {
-			for _, y := range nodes {
-				if x >= p.firstOutside || ends[p.ids[x][0]].host != ends[p.ids[y][0]].host || p.owners[x] == p.owners[y] {
-					continue
-				}
-				if !yield(x, y) || !yield(y, x) {
-					return
+		for class := range p.classes {
+			if !p.classes[class].changed[policy.Egress] {
+				continue
+			}
+			for _, x := range p.classes[class].members {
+				for _, y := range nodes {
+					from, to := p.ids[x][0], p.ids[y][0]
+					if ends[from].host != ends[to].host || p.owners[x] == p.owners[y] ||
+						!p.mayDiffer(policy.Egress, int32(class), from, to, 0) && !p.mayDiffer(policy.Egress, int32(class), from, to, 1) {
+						continue
+					}
+					if !yield(x, y) {
+						return
+					}
 				}
 			}
 		}
