@@ -133,6 +133,7 @@ func (h *Graph) restaff(g *Graph, o *overlay, p *patch) bool {
 	f.labels = g.labels.shifted(sh)
 	f.co, f.first, f.replicas, f.staffed, f.ownNodes, f.at = b.co, b.first, b.replicas, b.staffed, b.ownNodes, b.at
 	f.lookAgain()
+	f.roll = sync.OnceValue(h.findRoll)
 	return true
 }
 

@@ -40,6 +40,7 @@ type facts struct {
 	nodeGroups    func() nodeGroups
 	words         int32 // of a row
 	relation      func() *relation
+	roll          func() *roll             // of the ends, to compare what With makes
 	staffedBy     func() map[int32][]int32 // the staffed workloads for which a pod speaks
 	staffedByName func() map[types.NamespacedName][]int32
 	owners        func() map[netip.Addr][]int32 // which pods and nodes have an address
@@ -76,6 +77,7 @@ func (co *compiler) graph() *Graph {
 	g := &Graph{ends: co.ends, profiles: append(co.firstSteps, int32(len(co.steps))), steps: co.steps, bits: co.bits, facts: f}
 	g.findPorts()
 	f.relation = sync.OnceValue(g.findRelation)
+	f.roll = sync.OnceValue(g.findRoll)
 	f.services = g.findServices(m, co.labelMaps)
 	warnings := slices.Concat(m.Warnings, co.warnings(), g.serviceWarnings(m))
 	slices.SortStableFunc(warnings, func(a, b policy.Warning) int {

@@ -52,8 +52,9 @@ type cell struct {
 func newPairing(g, h *Graph, whole bool) *pairing {
 	p := &pairing{graphs: [2]*Graph{g, h}, sets: newPortSets(), whole: whole}
 	if !whole && areClose(g, h) {
-		p.findCloseThings()
-		p.findCloseClasses()
+		r := g.roll()
+		p.findCloseThings(r)
+		p.findCloseClasses(r)
 	} else {
 		p.findThings()
 		p.findClasses()
@@ -140,16 +141,18 @@ func (g *Graph) idAt(owner int32, a netip.Addr) (int32, bool) {
 // of which it is one address.
 func (g *Graph) isApart(id int32) bool {
 	owner := g.owner(id)
-	if id == owner {
-		return false
-	}
-	at, whole := &g.ends[id], &g.ends[owner]
+	return id != owner && (g.differsAt(id) || g.over.hasMoved(id) || g.over.hasMoved(owner))
+}
+
+// differsAt is isApart for a Graph that Compile made.
+func (g *Graph) differsAt(id int32) bool {
+	at, whole := &g.ends[id], &g.ends[g.owner(id)]
 	for f, fam := range families {
 		if at.flags&fam.flag() != 0 && at.class[f] != whole.class[f] {
 			return true
 		}
 	}
-	return g.over.hasMoved(id) || g.over.hasMoved(owner)
+	return false
 }
 
 // pairOutside pairs classes of addresses outside that have some in common.

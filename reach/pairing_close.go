@@ -1,9 +1,12 @@
 package reach
 
 import (
+	"cmp"
 	"iter"
+	"maps"
 	"slices"
 
+	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 )
 
@@ -14,53 +17,112 @@ import (
 // With has changed.
 func areClose(g, h *Graph) bool { return &g.ends[0] == &h.ends[0] && &g.bits[0] == &h.bits[0] }
 
-// findCloseThings is findThings for close sides, on which all ends have the same ids.
-func (p *pairing) findCloseThings() {
-	g, h := p.graphs[0], p.graphs[1]
-	p.ids = make([][2]int32, 0, len(g.pods)+len(g.nodes)+len(g.at)+len(g.outside()))
-	p.owners = make([]int32, 0, len(g.pods)+len(g.nodes)+len(g.at))
-	add := func(id, owner int32) {
-		p.ids = append(p.ids, [2]int32{id, id})
-		p.owners = append(p.owners, owner)
+// A roll is the ends of a Graph that a pairing is about, and classes of those that
+// nothing tells apart as long as With has changed nothing.
+type roll struct {
+	ids          [][2]int32 // as in a pairing, of two sides that have the same
+	owners       []int32
+	firstOutside int32
+	addrs        []cidr.Set
+	outside      *cidr.Set // the first of the sets that addrs come from
+	thing        []int32   // of each end; -1 for none
+	classOf      []int32   // of each thing; -1 for what is as the pod or node that it is an address of
+	classes      []pairedClass
+	at           [][]int32 // by peer class, over either family, the classes that have it
+}
+
+func (g *Graph) findRoll() *roll {
+	r := &roll{thing: make([]int32, len(g.ends))}
+	for i := range r.thing {
+		r.thing[i] = -1
 	}
-	things := make(map[int32]int32) // of owners of several addresses
+	add := func(id int32) {
+		r.thing[id] = int32(len(r.ids))
+		r.ids = append(r.ids, [2]int32{id, id})
+	}
 	for i := range g.pods {
 		if !g.pods[i].Terminated {
-			if len(g.pods[i].Addrs) > 1 {
-				things[int32(i)] = int32(len(p.ids))
-			}
-			add(int32(i), int32(len(p.ids)))
+			add(int32(i))
 		}
 	}
 	for i := range g.nodes {
-		id := g.first.node + int32(i)
-		things[id] = int32(len(p.ids))
-		add(id, int32(len(p.ids)))
+		add(g.first.node + int32(i))
+	}
+	for t := range r.ids {
+		r.owners = append(r.owners, int32(t))
 	}
 	for i, at := range g.at {
-		id := g.first.at + int32(i)
-		owner, ok := things[at.owner]
-		if _, single := g.idAt(at.owner, at.addr); ok && single && (g.isApart(id) || h.isApart(id)) {
-			add(id, owner)
+		if _, single := g.idAt(at.owner, at.addr); single && r.thing[at.owner] >= 0 {
+			add(g.first.at + int32(i))
+			r.owners = append(r.owners, r.thing[at.owner])
 		}
 	}
-	p.firstOutside = int32(len(p.ids))
-	mine, other := g.outside(), h.outside()
-	for i, set := range mine {
-		if &mine[0] != &other[0] {
-			set = set.Intersect(other[i])
-		}
+	r.firstOutside = int32(len(r.ids))
+	r.outside = &g.outside()[0]
+	for i, set := range g.outside() {
 		if !set.IsEmpty() {
-			id := g.first.addr + int32(i)
-			p.ids = append(p.ids, [2]int32{id, id})
-			p.addrs = append(p.addrs, set)
+			add(g.first.addr + int32(i))
+			r.addrs = append(r.addrs, set)
+		}
+	}
+	type key struct {
+		end  end
+		kind endKind
+	}
+	index := make(map[key]int32)
+	for t, id := range r.ids {
+		if g.owner(id[0]) != id[0] && !g.differsAt(id[0]) {
+			r.classOf = append(r.classOf, -1)
+			continue
+		}
+		kind, _ := g.kind(g.owner(id[0]))
+		k := key{g.ends[id[0]], kind}
+		k.end.host = 0
+		i, ok := index[k]
+		if !ok {
+			i = int32(len(r.classes))
+			index[k] = i
+			r.classes = append(r.classes, pairedClass{})
+		}
+		r.classOf = append(r.classOf, i)
+		r.classes[i].members = append(r.classes[i].members, int32(t))
+	}
+	r.at = make([][]int32, g.words*64)
+	for i, c := range r.classes {
+		e := &g.ends[r.ids[c.members[0]][0]]
+		for f, peer := range e.class {
+			if f == 0 || peer != e.class[0] {
+				r.at[peer] = append(r.at[peer], int32(i))
+			}
+		}
+	}
+	return r
+}
+
+// findCloseThings is findThings for close sides, on which all ends have the same ids.
+func (p *pairing) findCloseThings(r *roll) {
+	p.ids, p.owners, p.firstOutside, p.addrs = r.ids, r.owners, r.firstOutside, r.addrs
+	g, h := p.graphs[0], p.graphs[1]
+	if x, y := g.outside(), h.outside(); &x[0] != r.outside || &y[0] != r.outside {
+		// Addresses of Services have changed.
+		p.addrs = nil
+		for _, id := range p.ids[p.firstOutside:] {
+			i := id[0] - g.first.addr
+			p.addrs = append(p.addrs, x[i].Intersect(y[i]))
 		}
 	}
 }
 
-// findCloseClasses sorts the things into classes, of which all members have the same
-// profiles on each side and are in the same rows.
-func (p *pairing) findCloseClasses() {
+// findCloseClasses puts those things in classes of their own that With has changed, so
+// that all members of a class have the same profiles on each side and are in the same
+// rows.
+func (p *pairing) findCloseClasses(r *roll) {
+	touched := make(map[int32]bool) // ends
+	for _, g := range p.graphs {
+		g.over.touch(touched)
+	}
+	ids := slices.Sorted(maps.Keys(touched))
+	p.classes = slices.Clone(r.classes)
 	type key struct {
 		end      end
 		profiles [2][2]int32
@@ -68,20 +130,28 @@ func (p *pairing) findCloseClasses() {
 		kind     endKind
 		lists    string
 	}
-	index := make(map[key]int32, 64)
+	index := make(map[key]int32)
+	left := make(map[int32]bool) // classes that are without some of their members
 	var lists []byte
-	for t, id := range p.ids {
+	for _, id := range ids {
+		t := r.thing[id]
+		if t < 0 {
+			continue
+		}
+		if of := r.classOf[t]; of >= 0 {
+			left[of] = true
+		}
 		g := p.graphs[0]
-		kind, _ := g.kind(g.owner(id[0]))
-		k := key{end: g.ends[id[0]], kind: kind}
+		kind, _ := g.kind(g.owner(id))
+		k := key{end: g.ends[id], kind: kind}
 		k.end.host = 0
 		lists = lists[:0]
 		for s, g := range p.graphs {
-			k.profiles[s] = [2]int32{policy.Egress: g.egress(id[0]), policy.Ingress: g.ingress(id[0])}
+			k.profiles[s] = [2]int32{policy.Egress: g.egress(id), policy.Ingress: g.ingress(id)}
 			if g.over != nil {
-				k.seats[s] = g.over.seats(id[0])
+				k.seats[s] = g.over.seats(id)
 				for i, l := range g.over.lists {
-					if l.has(id[0]) {
+					if l.has(id) {
 						lists = appendInts(lists, int32(s), int32(i))
 					}
 				}
@@ -99,37 +169,110 @@ func (p *pairing) findCloseClasses() {
 			}
 			p.classes = append(p.classes, c)
 		}
-		p.classes[i].members = append(p.classes[i].members, int32(t))
+		p.classes[i].members = append(p.classes[i].members, t)
+	}
+	for i := range left {
+		c := &p.classes[i]
+		c.members = slices.DeleteFunc(slices.Clone(c.members), func(t int32) bool { return touched[p.ids[t][0]] })
+	}
+}
+
+// touch adds the ends that are not as in the Graph below, or that rows of the overlay
+// know by themselves.
+func (o *overlay) touch(ids map[int32]bool) {
+	if o == nil {
+		return
+	}
+	for n, page := range o.pages {
+		if page == nil {
+			continue
+		}
+		for i, place := range page {
+			id := int32(n<<pageBits + i)
+			if int(id) >= len(o.below.ends) {
+				break
+			}
+			e := &o.below.ends[id]
+			if place.seats[0] >= 0 || place.profiles != [2]int32{policy.Egress: e.egress, policy.Ingress: e.ingress} {
+				ids[id] = true
+			}
+		}
+	}
+	for _, list := range o.lists {
+		for id := range list.all() {
+			ids[id] = true
+		}
 	}
 }
 
 // closeCells is classCells for close sides.
 func (p *pairing) closeCells() iter.Seq[cell] {
 	return func(yield func(cell) bool) {
-		if p.rows[0] == nil {
-			p.rows = [2][][][2]int32{make([][][2]int32, len(p.classes)), make([][][2]int32, len(p.classes))}
-		}
-		all := make([]int32, len(p.classes))
-		var changed []int32 // those whose ingress has
-		for i := range p.classes {
-			all[i] = int32(i)
-			if p.classes[i].changed[policy.Ingress] {
-				changed = append(changed, int32(i))
+		p.rows = [2][][][2]int32{make([][][2]int32, len(p.classes)), make([][][2]int32, len(p.classes))}
+		r := p.graphs[0].roll()
+		var pairs [][2]int32
+		for class := len(r.classes); class < len(p.classes); class++ { // the others have not changed
+			for _, d := range directions {
+				if !p.classes[class].changed[d] {
+					continue
+				}
+				for peer := range p.peersThatMayDiffer(r, int32(class), d) {
+					if d == policy.Egress {
+						pairs = append(pairs, [2]int32{int32(class), peer})
+					} else {
+						pairs = append(pairs, [2]int32{peer, int32(class)})
+					}
+				}
 			}
 		}
-		for from := range p.classes {
-			others := changed
-			if p.classes[from].changed[policy.Egress] {
-				others = all
+		slices.SortFunc(pairs, func(a, b [2]int32) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+		for _, pair := range slices.Compact(pairs) {
+			c := cell{from: pair[0], to: pair[1]}
+			if p.fillClose(&c) && !yield(c) {
+				return
 			}
-			for _, to := range others {
-				c := cell{from: int32(from), to: to}
-				if p.fillClose(&c) && !yield(c) {
+		}
+	}
+}
+
+// peersThatMayDiffer yields the classes of peers of which the rows of a class may say
+// something else on one side than on the other: of those that With has not touched,
+// the ones that are in peer classes of which they do; and all others. It may yield one
+// twice.
+func (p *pairing) peersThatMayDiffer(r *roll, class int32, d policy.Direction) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		g, h := p.graphs[0], p.graphs[1]
+		end := p.ids[p.classes[class].members[0]][0]
+		x, y := g.profileOf(end, d), h.profileOf(end, d)
+		diff := make([]uint64, g.words)
+		for _, pair := range p.rowPairs(d, class, end) {
+			other := h.rowBits(y, pair[1])
+			for i, w := range g.rowBits(x, pair[0]) {
+				diff[i] |= w ^ other[i]
+			}
+		}
+		peers := memberSet{bits: diff}
+		for peer := range peers.all() {
+			for _, c := range r.at[peer] {
+				if len(p.classes[c].members) > 0 && !yield(c) {
 					return
 				}
 			}
 		}
+		for c := len(r.classes); c < len(p.classes); c++ {
+			if !yield(int32(c)) {
+				return
+			}
+		}
 	}
+}
+
+// rowBits returns the peer classes in a row of a profile.
+func (g *Graph) rowBits(profile, row int32) []uint64 {
+	if profile < 0 {
+		return g.over.rows[row].classes
+	}
+	return g.bits[row : row+g.words]
 }
 
 // fillClose fills in what the sides let through between two classes. It reports false
@@ -164,32 +307,39 @@ func (p *pairing) mayDiffer(d policy.Direction, class, end, peer int32, fam int)
 	}
 	g, h := p.graphs[0], p.graphs[1]
 	x, y := g.profileOf(end, d), h.profileOf(end, d)
-	rows := p.rows[d][class]
-	if rows == nil {
-		rows = [][2]int32{}
-		for a, b := g.stepsOf(x), h.stepsOf(y); ; {
-			if pair := [2]int32{a[0].row, b[0].row}; !slices.Contains(rows, pair) {
-				rows = append(rows, pair)
-			}
-			last, other := until(a, 0), until(b, 0)
-			if min(last, other) == keyOther {
-				break
-			}
-			if last <= other {
-				a = a[1:]
-			}
-			if other <= last {
-				b = b[1:]
-			}
-		}
-		p.rows[d][class] = rows
-	}
-	for _, pair := range rows {
+	for _, pair := range p.rowPairs(d, class, end) {
 		if g.holdsIn(x, pair[0], peer, fam) != h.holdsIn(y, pair[1], peer, fam) {
 			return true
 		}
 	}
 	return false
+}
+
+// rowPairs returns the rows of both sides that some port has together, for a member of
+// a class.
+func (p *pairing) rowPairs(d policy.Direction, class, end int32) [][2]int32 {
+	if rows := p.rows[d][class]; rows != nil {
+		return rows
+	}
+	rows := [][2]int32{}
+	g, h := p.graphs[0], p.graphs[1]
+	for a, b := g.stepsOf(g.profileOf(end, d)), h.stepsOf(h.profileOf(end, d)); ; {
+		if pair := [2]int32{a[0].row, b[0].row}; !slices.Contains(rows, pair) {
+			rows = append(rows, pair)
+		}
+		last, other := until(a, 0), until(b, 0)
+		if min(last, other) == keyOther {
+			break
+		}
+		if last <= other {
+			a = a[1:]
+		}
+		if other <= last {
+			b = b[1:]
+		}
+	}
+	p.rows[d][class] = rows
+	return rows
 }
 
 // profileOf returns the profile of an end in a direction.
