@@ -25,8 +25,13 @@
 //     and to test with.
 //   - [github.com/polreach/polreach/reach/reachtest] is for tests: assertions
 //     about a cluster, and generators of clusters.
-//   - The folder examples has three examples to copy from: a command-line tool,
-//     a unit test of a cluster's configuration, and a property test.
+//   - [github.com/polreach/polreach/reach/audit] finds what is wrong with policies,
+//     with proofs; [github.com/polreach/polreach/reach/generate] writes policies,
+//     and proves what they do; [github.com/polreach/polreach/reach/report] shows
+//     who reaches whom, and what has changed, as tables and pictures.
+//   - The folder examples has four examples to copy from: two command-line tools,
+//     one that answers questions and one for pull requests, a unit test of a
+//     cluster's configuration, and a property test.
 //
 // The package itself exports nothing.
 package polreach

@@ -18,6 +18,10 @@
 //     [Graph.Edges] returns all pairs, and [Graph.ClassEdges] the same by each
 //     [Class] of endpoints that no policy tells apart, for large clusters.
 //   - [Graph.With] returns the Graph after edits: what if a policy changed?
+//   - [Compare] returns what two Graphs answer differently, and
+//     [Change.Causes] why. [Equivalent], [Graph.Contains], [Graph.Permits],
+//     [Graph.Forbids], [Graph.Intersects] and [Graph.Interferes] tell what two
+//     sets of policies are to each other.
 //   - [Profile] holds the points that Kubernetes leaves to network plugins.
 //
 // The rules by which it answers are in the file semantics.md beside this one, and
