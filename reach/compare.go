@@ -325,8 +325,8 @@ type changes struct {
 	p    *pairing
 	rows [2]map[string]*changeRow // by side and what they are to, on which ports, over which family
 	keys [2][]string
-	near [2][]Change // between pods and their own nodes
-	list [2][]entry  // of class from
+	near [2][]*changeRow // between pods and their own nodes; they hold things
+	list [2][]entry      // of class from
 	from int32
 	key  []byte
 }
@@ -357,10 +357,7 @@ func (b *changes) add(c cell) {
 	if c.near {
 		for s := range b.near {
 			for _, x := range b.p.only(c, s) {
-				b.near[s] = append(b.near[s], Change{
-					Opened: s == 1, OwnNode: true, Ports: b.p.sets.sets[x.ports], Family: x.family,
-					From: Ends{b.p, s, []int32{c.from}, true}, To: Ends{b.p, s, []int32{c.to}, true},
-				})
+				b.near[s] = append(b.near[s], &changeRow{[]int32{c.from}, []int32{c.to}, x.ports, x.family})
 			}
 		}
 		return
@@ -417,20 +414,26 @@ func (b *changes) changes(side int) []Change {
 	for {
 		n := len(rows)
 		rows = slices.DeleteFunc(rows, func(r *changeRow) bool { return !b.trim(r) })
-		rows = join(rows, func(r *changeRow) (same, other *[]int32) { return &r.from, &r.to })
-		rows = join(rows, func(r *changeRow) (same, other *[]int32) { return &r.to, &r.from })
+		rows = joinBoth(rows)
 		if len(rows) == n {
 			break
 		}
 	}
 	var list []Change
-	for _, r := range rows {
-		list = append(list, Change{
-			Opened: side == 1, Ports: b.p.sets.sets[r.ports], Family: r.family,
-			From: Ends{b.p, side, r.from, false}, To: Ends{b.p, side, r.to, false},
-		})
+	add := func(rows []*changeRow, isNear bool) {
+		for _, r := range rows {
+			list = append(list, Change{
+				Opened: side == 1, OwnNode: isNear, Ports: b.p.sets.sets[r.ports], Family: r.family,
+				From: Ends{b.p, side, r.from, isNear}, To: Ends{b.p, side, r.to, isNear},
+			})
+		}
 	}
-	list = append(list, b.joinNear(side)...)
+	add(rows, false)
+	near := joinBoth(b.near[side])
+	for n := len(near) + 1; len(near) < n; near = joinBoth(near) {
+		n = len(near)
+	}
+	add(near, true)
 	first := func(e Ends) int32 {
 		n := int32(len(b.p.ids))
 		for _, c := range e.classes {
@@ -459,6 +462,13 @@ func (b *changes) trim(r *changeRow) bool {
 	return len(r.from) > 0
 }
 
+// joinBoth joins rows that are the same at their first end, and then those that are at
+// the other.
+func joinBoth(rows []*changeRow) []*changeRow {
+	rows = join(rows, func(r *changeRow) (same, other *[]int32) { return &r.from, &r.to })
+	return join(rows, func(r *changeRow) (same, other *[]int32) { return &r.to, &r.from })
+}
+
 // join joins rows that are the same at one end.
 func join(rows []*changeRow, ends func(*changeRow) (same, other *[]int32)) []*changeRow {
 	known := make(map[string]*changeRow)
@@ -478,33 +488,4 @@ func join(rows []*changeRow, ends func(*changeRow) (same, other *[]int32)) []*ch
 		slices.Sort(*to)
 	}
 	return joined
-}
-
-// joinNear joins changes between pods and one node.
-func (b *changes) joinNear(side int) []Change {
-	type key struct {
-		node   int32
-		isFrom bool
-		ports  string
-		family Family
-	}
-	index := make(map[key]int)
-	var list []Change
-	for _, c := range b.near[side] {
-		k := key{c.From.classes[0], true, c.Ports.String(), c.Family}
-		if b.p.isPod(c.From.classes[0]) && !b.p.isPod(c.To.classes[0]) {
-			k.node, k.isFrom = c.To.classes[0], false
-		}
-		i, ok := index[k]
-		switch {
-		case !ok:
-			index[k] = len(list)
-			list = append(list, c)
-		case k.isFrom:
-			list[i].To.classes = append(list[i].To.classes, c.To.classes[0])
-		default:
-			list[i].From.classes = append(list[i].From.classes, c.From.classes[0])
-		}
-	}
-	return list
 }

@@ -252,6 +252,16 @@ func TestPropertyCompare(t *testing.T) {
 		for _, c := range slices.Concat(d.Opened, d.Closed) {
 			checkFlow(t, w, c)
 		}
+		for _, list := range [...][]reach.Change{d.Opened, d.Closed} {
+			seen := make(map[string]reach.Change)
+			for _, c := range list {
+				for i, ends := range [...]reach.Ends{c.From, c.To} {
+					key := fmt.Sprint(i, slices.Collect(ends.Members()), ends.Outside(), c.Ports, c.Family, c.OwnNode)
+					require.NotContains(t, seen, key, "two changes that could be one: %v and %v", seen[key], c)
+					seen[key] = c
+				}
+			}
+		}
 		_, same := reach.Equivalent(w.graphs[0], w.graphs[1])
 		require.Equal(t, len(d.Opened)+len(d.Closed) == 0, same, "%v", d)
 	})
