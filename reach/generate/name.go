@@ -26,8 +26,8 @@ func (w *world) who(key draftKey) string {
 	}
 	var owners []string
 	for _, i := range w.subjects(w.namespaces[key.namespace]) {
-		if s.Matches(w.pods[i].Labels) {
-			owners = append(owners, w.ownerOf(i))
+		if p := w.pods[i]; s.Matches(p.Labels) {
+			owners = append(owners, cmp.Or(p.Owner.Name, p.Name.Name))
 		}
 	}
 	slices.Sort(owners)

@@ -18,8 +18,8 @@ import (
 // they pick all of these or none.
 //
 // It takes the wish if it does that, else the selector of a workload, and else the
-// one with the fewest labels that there is. It does not say "all pods" of those of one
-// workload, even if there are no others yet.
+// one with the fewest labels that there is. Of pods that share a label it does not say
+// "all pods", even if there are no others yet.
 func (w *world) pick(ns *namespace, list []int, wish *selector.Selector) []selector.Selector {
 	if wish != nil && w.picksExactly(ns, *wish, list) {
 		return []selector.Selector{*wish}
@@ -43,35 +43,25 @@ func (w *world) findSelectors(ns *namespace, list []int) []selector.Selector {
 		}
 	}
 	search, apart := w.newSearch(ns, list, generated)
-	if len(search.out) == 0 {
-		return []selector.Selector{w.together(list, search)}
-	}
 	if !apart {
 		search, _ = w.newSearch(ns, list, nil)
+	}
+	if len(search.out) == 0 {
+		return []selector.Selector{search.together()}
 	}
 	return search.selectors()
 }
 
 // together returns a selector for pods that are all of a namespace: the best label
-// that they share if they are of one workload, and else all.
-func (w *world) together(list []int, s *search) selector.Selector {
-	for _, i := range list {
-		if w.ownerOf(i) != w.ownerOf(list[0]) {
-			return selector.Selector{}
-		}
-	}
+// that they share, or if there is none, all.
+func (s *search) together() selector.Selector {
 	for _, key := range s.keys {
-		v, ok := s.in[0][key]
-		if ok && !slices.ContainsFunc(s.in, func(labels map[string]string) bool { w, ok := labels[key]; return !ok || w != v }) {
-			return s.selector([]constraint{{key: key, values: []string{v}, out: newBitset(0)}})
+		if c := s.constraint(key, s.in); len(c.values) == 1 && !c.absent {
+			return s.selector([]constraint{c})
 		}
 	}
 	return selector.Selector{}
 }
-
-// ownerOf returns the name of the workload that a pod belongs to, or of the pod if
-// nothing made it.
-func (w *world) ownerOf(i int) string { return cmp.Or(w.pods[i].Owner.Name, w.pods[i].Name.Name) }
 
 // picksExactly reports whether s picks, of the pods of a namespace, exactly those
 // in the list.
@@ -120,56 +110,73 @@ var readable = []string{
 // says of every key that its value is one of those that these sets have. A good one
 // says it of few keys: those that suffice to tell the others apart.
 type search struct {
-	in, out []map[string]string // distinct
-	keys    []string            // the best ones first
+	in, out []unit
+	keys    []string // the best ones first
+}
+
+// A unit is a set of labels that some pods have.
+type unit struct {
+	labels map[string]string
+	made   []string // labels that pods get when they are made, with values that are not known
 }
 
 // newSearch returns the search for the pods in a list, by the labels that are not
 // excepted. It reports false if there are others with equal labels.
 func (w *world) newSearch(ns *namespace, list []int, except map[string]bool) (_ *search, apart bool) {
-	type unit struct {
-		labels  map[string]string
-		in, out bool
-	}
-	units := make(map[string]*unit)
-	var order []*unit
-	s := &search{}
+	type side struct{ in, out bool }
+	sides := make(map[string]*side)
+	units := make(map[string]unit)
+	var order []string
 	keys := make(map[string]bool)
-	for i := ns.lo; i < ns.hi; i++ {
-		if !w.pods[i].subject {
-			continue
-		}
-		labels := maps.Clone(w.pods[i].Labels)
-		maps.DeleteFunc(labels, func(k, _ string) bool { return except[k] })
-		text := textOf(labels)
-		u := units[text]
-		if u == nil {
-			u = &unit{labels: labels}
-			units[text] = u
-			order = append(order, u)
-			for k := range labels {
+	for _, i := range w.subjects(ns) {
+		u := unit{labels: maps.Clone(w.pods[i].Labels), made: slices.Clone(w.pods[i].Generated)}
+		maps.DeleteFunc(u.labels, func(k, _ string) bool { return except[k] })
+		u.made = slices.DeleteFunc(u.made, func(k string) bool { return except[k] })
+		text := u.String()
+		if sides[text] == nil {
+			sides[text], units[text] = new(side), u
+			order = append(order, text)
+			for k := range u.labels {
 				keys[k] = true
 			}
 		}
 		if _, found := slices.BinarySearch(list, i); found {
-			u.in = true
+			sides[text].in = true
 		} else {
-			u.out = true
+			sides[text].out = true
 		}
 	}
+	s := &search{}
 	apart = true
-	for _, u := range order {
-		if u.in {
-			s.in = append(s.in, u.labels)
-			apart = apart && !u.out
-		} else {
-			s.out = append(s.out, u.labels)
+	for _, text := range order {
+		switch side := sides[text]; {
+		case side.in:
+			s.in = append(s.in, units[text])
+			apart = apart && !side.out
+		default:
+			s.out = append(s.out, units[text])
 		}
 	}
 	s.keys = slices.SortedFunc(maps.Keys(keys), func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 	})
 	return s, apart
+}
+
+// String returns a text that tells units apart.
+func (u unit) String() string {
+	var b []byte
+	for _, k := range slices.Sorted(maps.Keys(u.labels)) {
+		b = append(b, k...)
+		b = append(b, '=')
+		b = append(b, u.labels[k]...)
+		b = append(b, ',')
+	}
+	for _, k := range u.made {
+		b = append(b, k...)
+		b = append(b, ',')
+	}
+	return string(b)
 }
 
 // rank orders keys by how well they tell people which pods are meant.
@@ -183,18 +190,6 @@ func rank(key string) int {
 	return len(readable)
 }
 
-// textOf returns a text that is the same for equal labels only.
-func textOf(labels map[string]string) string {
-	var b []byte
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		b = append(b, k...)
-		b = append(b, '=')
-		b = append(b, labels[k]...)
-		b = append(b, ',')
-	}
-	return string(b)
-}
-
 // selectors returns selectors that together pick what is in, and nothing that is
 // out: one if there is one, else each for as much as one can pick.
 func (s *search) selectors() []selector.Selector {
@@ -204,17 +199,17 @@ func (s *search) selectors() []selector.Selector {
 	var list []selector.Selector
 	for rest := s.in; len(rest) > 0; {
 		part := rest[:1:1]
-		var left []map[string]string
-		for _, labels := range rest[1:] {
-			if more := append(part, labels); s.isApart(more) {
+		var left []unit
+		for _, u := range rest[1:] {
+			if more := append(part, u); s.isApart(more) {
 				part = more
 			} else {
-				left = append(left, labels)
+				left = append(left, u)
 			}
 		}
 		found, ok := s.one(part)
-		if !ok {
-			panic("cannot happen: two distinct sets of labels differ in some key")
+		if !ok { // by a label that is yet to be made alone
+			found = s.selector(s.constraints(part))
 		}
 		list, rest = append(list, found), left
 	}
@@ -223,7 +218,7 @@ func (s *search) selectors() []selector.Selector {
 
 // isApart reports whether one selector can pick some sets of labels and nothing
 // that is out.
-func (s *search) isApart(in []map[string]string) bool {
+func (s *search) isApart(in []unit) bool {
 	rest := s.all()
 	for _, c := range s.constraints(in) {
 		rest.less(c.out)
@@ -248,36 +243,37 @@ type constraint struct {
 	out    bitset   // what it tells apart of what is out
 }
 
-// constraints returns what can be said of each key to pick some sets of labels,
-// if it tells anything apart.
-func (s *search) constraints(in []map[string]string) []constraint {
+// constraints returns what can be said of each key to pick some units, if it tells
+// anything apart.
+func (s *search) constraints(in []unit) []constraint {
 	var list []constraint
 	for _, key := range s.keys {
-		c := constraint{key: key, out: newBitset(len(s.out))}
-		for _, labels := range in {
-			if v, ok := labels[key]; !ok {
-				c.absent = true
-			} else if i, found := slices.BinarySearch(c.values, v); !found {
-				c.values = slices.Insert(c.values, i, v)
-			}
-		}
-		if c.absent && generated[key] {
-			continue // pods get some value when they are made
-		}
-		for i, labels := range s.out {
-			if v, ok := labels[key]; ok {
-				if _, found := slices.BinarySearch(c.values, v); !found {
-					c.out.add(i)
-				}
-			} else if !c.absent {
-				c.out.add(i)
-			}
-		}
-		if !c.out.isEmpty() {
+		isMade := slices.ContainsFunc(in, func(u unit) bool { return slices.Contains(u.made, key) })
+		if c := s.constraint(key, in); !isMade && !c.out.isEmpty() {
 			list = append(list, c)
 		}
 	}
 	return list
+}
+
+// constraint returns what can be said of a key to pick some units.
+func (s *search) constraint(key string, in []unit) constraint {
+	c := constraint{key: key, out: newBitset(len(s.out))}
+	for _, u := range in {
+		if v, ok := u.labels[key]; !ok {
+			c.absent = true
+		} else if i, found := slices.BinarySearch(c.values, v); !found {
+			c.values = slices.Insert(c.values, i, v)
+		}
+	}
+	for i, u := range s.out {
+		v, ok := u.labels[key]
+		_, found := slices.BinarySearch(c.values, v)
+		if ok && !found || !ok && !c.absent {
+			c.out.add(i)
+		}
+	}
+	return c
 }
 
 // cost tells what is better to be avoided: expressions, and labels of controllers.
@@ -293,7 +289,7 @@ func (c *constraint) cost() int {
 
 // one returns the best selector that picks some sets of labels and nothing that is
 // out. It reports false if there is none.
-func (s *search) one(in []map[string]string) (selector.Selector, bool) {
+func (s *search) one(in []unit) (selector.Selector, bool) {
 	all := s.constraints(in)
 	slices.SortStableFunc(all, func(a, b constraint) int { return cmp.Compare(a.cost(), b.cost()) })
 	for cost := range 3 {
@@ -357,11 +353,11 @@ func (s *search) selector(chosen []constraint) selector.Selector {
 	for _, c := range chosen {
 		var others []string // values of what is out
 		lacks := false
-		for i, labels := range s.out {
+		for i, u := range s.out {
 			if !c.out.has(i) {
 				continue
 			}
-			if v, ok := labels[c.key]; !ok {
+			if v, ok := u.labels[c.key]; !ok {
 				lacks = true
 			} else {
 				others = append(others, v)
@@ -375,7 +371,7 @@ func (s *search) selector(chosen []constraint) selector.Selector {
 			say(c.key, metav1.LabelSelectorOpDoesNotExist)
 		case c.absent:
 			say(c.key, metav1.LabelSelectorOpNotIn, others...)
-		case len(c.values) <= max(few, len(others)) && (len(c.values) == 1 || len(others) > 0):
+		case len(c.values) <= max(few, len(others)):
 			say(c.key, metav1.LabelSelectorOpIn, c.values...)
 		default:
 			if lacks {

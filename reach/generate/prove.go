@@ -81,15 +81,26 @@ func newView(g *reach.Graph) *view {
 var families = [...]reach.Family{reach.IPv4, reach.IPv6}
 
 // check returns an error that tells what of a want a Graph does not allow, if
-// anything. Of pods and nodes that no policy tells apart it asks once.
+// anything, or that its ends share no family. Of pods and nodes that no policy tells
+// apart it asks once.
 func (w *world) check(v, was *view, wt want) error {
 	to := v.groups(was, wt.to)
+	var last reach.Flow
+	some := false
 	for _, from := range v.groups(was, wt.from) {
 		for _, to := range to {
-			if f, ok := v.firstDenied(was, wt, from, to); ok {
+			f, answer := v.ask(was, wt, from, to)
+			switch answer {
+			case reach.Denied:
 				return fmt.Errorf("%s: no policy can allow this: %s", wt.need, v.Explain(f))
+			case reach.Allowed:
+				some = true
 			}
+			last = f
 		}
+	}
+	if !some && last != (reach.Flow{}) {
+		return fmt.Errorf("%s: no policy can allow this: %s", wt.need, v.Explain(last))
 	}
 	return nil
 }
@@ -156,15 +167,16 @@ func (v *view) members(g group) iter.Seq[reach.Endpoint] {
 	}
 }
 
-// firstDenied returns a flow of a want that a Graph does not allow. It is one that
-// does not exist if the ends share no family.
-func (v *view) firstDenied(was *view, wt want, from, to group) (reach.Flow, bool) {
+// ask answers whether a Graph allows a want between two groups, with a flow that it
+// denies, or that has no path over any family. There is no flow if the groups are one
+// endpoint.
+func (v *view) ask(was *view, wt want, from, to group) (reach.Flow, reach.Answer) {
 	a, b, ok := v.pair(from, to)
 	if !ok {
-		return reach.Flow{}, false
+		return reach.Flow{}, reach.Allowed
 	}
-	missing := reach.Flow{From: a, To: b}
-	path := false
+	f := reach.Flow{From: a, To: b, Port: firstOf(wt.ports)}
+	best := reach.NoPath
 	for _, fam := range families {
 		ports := wt.ports
 		if wt.kept {
@@ -173,24 +185,23 @@ func (v *view) firstDenied(was *view, wt want, from, to group) (reach.Flow, bool
 		}
 		lacks := minus(ports, v.PortsOver(fam, a, b))
 		if lacks.IsEmpty() {
-			path = true
+			best = reach.Allowed
 			continue
 		}
-		f := reach.Flow{From: a, To: b, Port: firstOf(lacks), Family: fam}
-		verdict := v.Explain(f)
-		answer := verdict.IPv4
-		if fam == reach.IPv6 {
-			answer = verdict.IPv6
+		denied := reach.Flow{From: a, To: b, Port: firstOf(lacks), Family: fam}
+		if v.answer(denied) == reach.Denied {
+			return denied, reach.Denied
 		}
-		if answer != reach.NoPath {
-			return f, true
-		}
-		missing = f
 	}
-	if !path {
-		missing.Family = reach.AnyFamily
+	return f, best
+}
+
+// answer returns the answer to a flow over its one family.
+func (v *view) answer(f reach.Flow) reach.Answer {
+	if f.Family == reach.IPv4 {
+		return v.Explain(f).IPv4
 	}
-	return missing, !path
+	return v.Explain(f).IPv6
 }
 
 // firstOf returns a port of a set that is not empty.
