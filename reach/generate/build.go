@@ -13,10 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // An end is one end of flows that are to be allowed.
@@ -27,6 +24,16 @@ type end struct {
 
 	wishes map[string]selector.Selector // by namespace, how to select the pods if that is exact
 	wish   *selector.Selector           // how to select the pods of all namespaces, which is exact
+}
+
+func (e end) isEmpty() bool { return len(e.pods)+len(e.nodes) == 0 && e.addrs.IsEmpty() }
+
+// wishIn returns how to select the pods of a namespace, or nil if that is left open.
+func (e end) wishIn(namespace string) *selector.Selector {
+	if s, ok := e.wishes[namespace]; ok {
+		return &s
+	}
+	return e.wish
 }
 
 // A builder collects rules for sets of pods and makes policies of them.
@@ -65,11 +72,7 @@ func newBuilder(w *world) *builder {
 func (b *builder) allow(purpose string, d policy.Direction, near, far end, p ports) {
 	atoms := b.atoms(far)
 	for name, list := range b.w.byNamespace(near.pods) {
-		var wish *selector.Selector
-		if s, ok := near.wishes[name]; ok {
-			wish = &s
-		}
-		for _, s := range b.w.pick(b.w.namespaces[name], list, cmp.Or(wish, near.wish)) {
+		for _, s := range b.w.pick(b.w.namespaces[name], list, near.wishIn(name)) {
 			b.add(draftKey{name, purpose, s.String()}, d, atoms, p)
 		}
 	}
@@ -108,11 +111,7 @@ func (b *builder) atoms(e end) []atom {
 		list = append(list, atom{pods: e.wish.String()})
 	} else {
 		for name, pods := range b.w.byNamespace(e.pods) {
-			var wish *selector.Selector
-			if s, ok := e.wishes[name]; ok {
-				wish = &s
-			}
-			for _, s := range b.w.pick(b.w.namespaces[name], pods, wish) {
+			for _, s := range b.w.pick(b.w.namespaces[name], pods, e.wishIn(name)) {
 				list = append(list, atom{namespace: name, pods: s.String()})
 			}
 		}
@@ -319,117 +318,3 @@ func ipBlock(text string) *networkingv1.IPBlock {
 	}
 	return b
 }
-
-// labelSelector returns the API object for the text of a [selector.Selector].
-func labelSelector(text string) metav1.LabelSelector {
-	requirements, err := requirementsOf(text)
-	if err != nil {
-		panic("cannot happen: a Selector prints what kubectl reads: " + err.Error())
-	}
-	var ls metav1.LabelSelector
-	for _, r := range requirements {
-		if r.Operator != metav1.LabelSelectorOpIn || len(r.Values) > 1 {
-			ls.MatchExpressions = append(ls.MatchExpressions, r)
-			continue
-		}
-		if ls.MatchLabels == nil {
-			ls.MatchLabels = make(map[string]string)
-		}
-		ls.MatchLabels[r.Key] = r.Values[0]
-	}
-	return ls
-}
-
-// parseSelector returns the Selector for a text as kubectl reads it.
-func parseSelector(text string) (selector.Selector, error) {
-	requirements, err := requirementsOf(text)
-	if err != nil {
-		return selector.Selector{}, fmt.Errorf("%q is no label selector: %w", text, err)
-	}
-	return selector.New(metav1.LabelSelector{MatchExpressions: requirements})
-}
-
-func requirementsOf(text string) ([]metav1.LabelSelectorRequirement, error) {
-	parsed, err := labels.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	var list []metav1.LabelSelectorRequirement
-	requirements, _ := parsed.Requirements()
-	for _, r := range requirements {
-		operator, ok := operators[r.Operator()]
-		if !ok {
-			return nil, fmt.Errorf("policies know no operator %q", r.Operator())
-		}
-		list = append(list, metav1.LabelSelectorRequirement{Key: r.Key(), Operator: operator, Values: slices.Sorted(maps.Keys(r.Values()))})
-	}
-	return list, nil
-}
-
-// operators are those of label selectors by what they are in a text.
-var operators = map[selection.Operator]metav1.LabelSelectorOperator{
-	selection.Equals:       metav1.LabelSelectorOpIn,
-	selection.DoubleEquals: metav1.LabelSelectorOpIn,
-	selection.In:           metav1.LabelSelectorOpIn,
-	selection.NotEquals:    metav1.LabelSelectorOpNotIn,
-	selection.NotIn:        metav1.LabelSelectorOpNotIn,
-	selection.Exists:       metav1.LabelSelectorOpExists,
-	selection.DoesNotExist: metav1.LabelSelectorOpDoesNotExist,
-}
-
-// ports are the ports of a rule: numbers, and names that the pods give them.
-type ports struct {
-	set   policy.PortSet
-	named []policy.PortItem // sorted by their text, each once
-}
-
-func (p ports) union(q ports) ports {
-	u := ports{named: slices.Concat(p.named, q.named)}
-	slices.SortFunc(u.named, func(a, b policy.PortItem) int { return cmp.Compare(a.String(), b.String()) })
-	u.named = slices.Compact(u.named)
-	u.set = union(p.set, q.set)
-	return u
-}
-
-func union(s, t policy.PortSet) policy.PortSet {
-	return policy.NewPortSet(slices.AppendSeq(slices.Collect(s.Ranges()), t.Ranges())...)
-}
-
-// isAll reports whether p can be written only as every port of every protocol: no
-// item names the protocols that have no ports.
-func (p ports) isAll() bool { return p.set.Contains(policy.ICMP.Port(0)) }
-
-func (p ports) String() string {
-	if p.isAll() {
-		return "all"
-	}
-	text := p.set.String()
-	for _, item := range p.named {
-		text += ", " + item.String()
-	}
-	return text
-}
-
-// items returns the ports as a rule has them.
-func (p ports) items() []networkingv1.NetworkPolicyPort {
-	if p.isAll() {
-		return nil
-	}
-	var list []networkingv1.NetworkPolicyPort
-	for r := range p.set.Ranges() {
-		item := networkingv1.NetworkPolicyPort{Protocol: protocolOf(r.Protocol)}
-		if r.First > 1 || r.Last < 65535 {
-			item.Port = new(intstr.FromInt32(int32(r.First)))
-			if r.Last > r.First {
-				item.EndPort = new(int32(r.Last))
-			}
-		}
-		list = append(list, item)
-	}
-	for _, named := range p.named {
-		list = append(list, networkingv1.NetworkPolicyPort{Protocol: protocolOf(named.Protocol), Port: new(intstr.FromString(named.Name))})
-	}
-	return list
-}
-
-func protocolOf(p policy.Protocol) *corev1.Protocol { return new(corev1.Protocol(p.String())) }

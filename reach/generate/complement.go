@@ -136,7 +136,7 @@ func (m *mirror) open() {
 	}
 	every := ports{set: everyPort}
 	m.allow("*-"+m.d.String(), m.d, near, far, every)
-	outside := end{addrs: whole[0].Union(whole[1])}
+	outside := end{addrs: addresses[0].Union(addresses[1])}
 	m.allow("outside-"+m.d.String(), m.d, near, outside, every)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
@@ -41,7 +40,8 @@ func (r *Result) IsExact() bool { return len(r.Extra)+len(r.Missing) == 0 }
 // isolated and a need is not allowed yet.
 //
 // A need that cannot be met is an error that tells why, and so is a name that is not
-// there. All of them come joined, and then no Result.
+// there. All of them come joined, and then no Result. So nothing is in
+// [Result.Missing].
 func Tightest(g *reach.Graph, needs []Need, namespaces ...string) (*Result, error) {
 	t, err := newTightening(g, [...]string{"allow-*", "allow-*"}, namespaces)
 	errs := []error{err}
@@ -56,35 +56,13 @@ func Tightest(g *reach.Graph, needs []Need, namespaces ...string) (*Result, erro
 	return t.result()
 }
 
-// DefaultDeny returns policies that close the given namespaces in both directions,
-// but for the way of their pods to the DNS servers of the cluster, see
-// [reach.Graph.DNSServers], at the ports that are behind port 53 over UDP and TCP. A
-// DNS server in one of these namespaces still answers the pods of all namespaces, but
-// not nodes and pods on their network; its own way to other servers is closed.
-//
-// It is an error if there is no namespace or no DNS server, and else as in
-// [Tightest].
-func DefaultDeny(g *reach.Graph, namespaces ...string) (*Result, error) {
-	t, err := newTightening(g, [...]string{policy.Egress: "allow-dns", policy.Ingress: "serve-dns"}, namespaces)
-	if err != nil {
-		return nil, err
-	}
-	if len(namespaces) == 0 {
-		return nil, errNoNamespace
-	}
-	if err := t.wantDNS(); err != nil {
-		return nil, err
-	}
-	return t.result()
-}
-
 var errNoNamespace = errors.New("there is no namespace to close")
 
 // A tightening is policies by which namespaces are closed but for what is wanted.
 type tightening struct {
 	*world
 	purposes [2]string // of the policies, by direction
-	closed   []string  // namespaces
+	closed   []string  // namespaces, sorted
 	wants    []want
 	calls    []call
 }
@@ -110,73 +88,11 @@ func (w *world) distinct(namespaces []string) ([]string, error) {
 	return list, errors.Join(errs...)
 }
 
-// wantDNS adds what pods of the closed namespaces need to resolve names, and what
-// all pods have of the servers there.
-func (t *tightening) wantDNS() error {
-	servers := t.g.DNSServers()
-	if len(servers) == 0 {
-		return errors.New("the cluster has no DNS Service and no DNS pods with the usual labels: name the servers to Tightest")
-	}
-	everything := selector.Selector{}
-	everyone := end{wish: &everything}
-	for _, ns := range t.model.Namespaces {
-		everyone.pods = append(everyone.pods, t.subjects(t.namespaces[ns.Name])...)
-	}
-	for _, server := range servers {
-		n := Need{To: server.String(), Ports: t.dnsPorts(server.String())}
-		for _, name := range t.closed {
-			n.From = "pods in " + name
-			from := end{pods: t.subjects(t.namespaces[name]), wishes: map[string]selector.Selector{name: everything}}
-			wants, calls, err := t.to(n, from)
-			if err != nil {
-				return err
-			}
-			t.wants, t.calls = append(t.wants, wants...), append(t.calls, calls...)
-		}
-		n.From = "pods"
-		wants, _, err := t.to(n, everyone)
-		if err != nil {
-			return err
-		}
-		for _, wt := range wants {
-			wt.kept, wt.to, wt.rule.to = true, t.inClosed(wt.to), t.inClosed(wt.rule.to)
-			if len(wt.to.pods) > 0 {
-				t.wants = append(t.wants, wt)
-			}
-		}
-	}
-	return nil
-}
-
-// inClosed returns the pods of an end that are in closed namespaces.
-func (t *tightening) inClosed(e end) end {
-	var in end
-	for _, i := range e.pods {
-		if t.closes(i) {
-			in.pods = append(in.pods, i)
-		}
-	}
-	return in
-}
-
-// dnsPorts returns the ports at which a DNS server is asked.
-func (t *tightening) dnsPorts(server string) string {
-	ports := "53/UDP, 53/TCP"
-	if !strings.HasPrefix(server, "svc:") {
-		return ports
-	}
-	s := t.service(server)
-	lists := func(p policy.Port) bool {
-		return s.Kind == policy.Headless || slices.ContainsFunc(s.Ports, func(sp policy.ServicePort) bool { return sp.Port == p })
-	}
-	if !lists(policy.TCP.Port(53)) {
-		ports = "53/UDP"
-	}
-	return ports
-}
-
 // closes reports whether a pod is in a namespace that is closed.
-func (t *tightening) closes(i int) bool { return slices.Contains(t.closed, t.pods[i].Name.Namespace) }
+func (t *tightening) closes(i int) bool {
+	_, found := slices.BinarySearch(t.closed, t.pods[i].Name.Namespace)
+	return found
+}
 
 // result makes the policies, and proves what they do.
 func (t *tightening) result() (*Result, error) {
@@ -231,12 +147,14 @@ func (t *tightening) allow(b *builder, wt want, d policy.Direction, near, far en
 	b.allow(t.purposes[d], d, isolated, far, wt.rule.ports)
 }
 
-// reserve lets pods to come in closed namespaces that have none do what is wanted.
+// reserve makes the policies for what is wanted of namespaces in which there are no
+// pods yet.
 func (t *tightening) reserve(b *builder, wt want) {
-	for _, name := range t.closed {
-		if s, ok := wt.from.wishes[name]; ok && len(t.subjects(t.namespaces[name])) == 0 {
-			b.add(draftKey{name, t.purposes[policy.Egress], s.String()}, policy.Egress, b.atoms(wt.rule.to), wt.rule.ports)
-		}
+	if !wt.from.isEmpty() {
+		return
+	}
+	for name, s := range wt.from.wishes {
+		b.add(draftKey{name, t.purposes[policy.Egress], s.String()}, policy.Egress, b.atoms(wt.rule.to), wt.rule.ports)
 	}
 }
 
@@ -261,7 +179,7 @@ func warningsOf(np *networkingv1.NetworkPolicy) []policy.Warning {
 	warn := func(field string, s selector.Selector) {
 		for key := range s.Keys() {
 			if generated[key] {
-				text := fmt.Sprintf("nothing but the label %s tells these pods from others: its values are made by a controller, and others come", key)
+				text := fmt.Sprintf("a controller makes the label %s: pods that come later may have another value", key)
 				list = append(list, policy.Warning{Place: p.Place(field), Code: "generated-label", Text: text})
 			}
 		}

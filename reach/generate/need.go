@@ -196,8 +196,8 @@ func (w *world) podAt(a netip.Addr) (int, bool) {
 	if err != nil || at.Name().Namespace == "" {
 		return 0, false
 	}
-	i := slices.IndexFunc(w.pods, func(p pod) bool { return p.Kind == "Pod" && p.Name == at.Name() })
-	return i, i >= 0
+	i, ok := w.numbers[at.Name()]
+	return i, ok
 }
 
 // named returns the pods of a name.
@@ -310,75 +310,4 @@ func (w *world) sayNames(wants []want, said rule) {
 			wants[i].rule = said
 		}
 	}
-}
-
-// splitPorts returns the numbers and the names of a list of ports.
-func splitPorts(text string) (policy.PortSet, []string, error) {
-	var numbers policy.PortSet
-	var names []string
-	for _, part := range strings.Split(text, ",") {
-		part = strings.TrimSpace(part)
-		set, err := policy.ParsePortSet(part)
-		switch {
-		case err == nil && set.IsEmpty(), part == "":
-			return policy.PortSet{}, nil, errors.New("there are no ports")
-		case err == nil:
-			numbers = union(numbers, set)
-		case isNumeric(part):
-			return policy.PortSet{}, nil, err
-		default:
-			names = append(names, part)
-		}
-	}
-	if (ports{set: numbers}).isAll() && !numbers.Equal(everyPort) {
-		return policy.PortSet{}, nil, errors.New(`no policy allows other protocols without all ports: write "all"`)
-	}
-	return numbers, names, nil
-}
-
-// isNumeric reports whether a text can only be meant as numbers, and not as a name.
-func isNumeric(text string) bool {
-	text, _, _ = strings.Cut(text, "/")
-	return strings.Trim(text, "0123456789-") == ""
-}
-
-var everyPort = policy.NewPortSet(
-	policy.PortRange{Protocol: policy.TCP, First: 1, Last: 65535},
-	policy.PortRange{Protocol: policy.UDP, First: 1, Last: 65535},
-	policy.PortRange{Protocol: policy.SCTP, First: 1, Last: 65535},
-	policy.PortRange{},
-)
-
-// one returns the set of one port.
-func one(p policy.Port) policy.PortSet {
-	return policy.NewPortSet(policy.PortRange{Protocol: p.Protocol, First: p.Number, Last: p.Number})
-}
-
-// minus returns the ports that are in s and not in t.
-func minus(s, t policy.PortSet) policy.PortSet {
-	var rest []policy.PortRange
-	for _, whole := range slices.Collect(everyPort.Ranges()) {
-		if whole == (policy.PortRange{}) {
-			if !t.Contains(policy.ICMP.Port(0)) {
-				rest = append(rest, whole)
-			}
-			continue
-		}
-		next := 1
-		for r := range t.Ranges() {
-			if r.Protocol == whole.Protocol {
-				rest = appendRange(rest, r.Protocol, next, int(r.First)-1)
-				next = int(r.Last) + 1
-			}
-		}
-		rest = appendRange(rest, whole.Protocol, next, 65535)
-	}
-	return s.Intersect(policy.NewPortSet(rest...))
-}
-
-func appendRange(list []policy.PortRange, p policy.Protocol, first, last int) []policy.PortRange {
-	if first > last {
-		return list
-	}
-	return append(list, policy.PortRange{Protocol: p, First: uint16(first), Last: uint16(last)})
 }

@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 )
 
@@ -63,6 +66,7 @@ func TestComplementKeepsFlows(t *testing.T) {
 		for _, np := range r.Policies {
 			assert.Contains(t, closed, np.Namespace)
 		}
+		assertNames(t, c, r)
 		if r.IsExact() {
 			exact++
 		} else {
@@ -71,6 +75,47 @@ func TestComplementKeepsFlows(t *testing.T) {
 	})
 	assert.Greater(t, exact, inexact)
 	assert.Positive(t, inexact)
+}
+
+// assertNames asserts that the names of policies are DNS labels, and nobody else's.
+func assertNames(t require.TestingT, c *policy.Cluster, r *generate.Result) {
+	taken := make(map[types.NamespacedName]bool)
+	for _, np := range c.Policies {
+		taken[types.NamespacedName{Namespace: cmp.Or(np.Namespace, "default"), Name: np.Name}] = true
+	}
+	for _, np := range r.Policies {
+		assert.Empty(t, validation.IsDNS1123Label(np.Name), np.Name)
+		name := types.NamespacedName{Namespace: np.Namespace, Name: np.Name}
+		assert.False(t, taken[name], "%s is taken", name)
+		taken[name] = true
+	}
+}
+
+// What is made does not depend on the order of objects, of needs and of namespaces.
+func TestOrderDoesNotMatter(t *testing.T) {
+	gen := reachtest.Gen{MaxPods: 6}
+	rapid.Check(t, func(t *rapid.T) {
+		c := reachtest.Draw(t, gen.Clusters(), "cluster")
+		g := compile(t, reach.Profile{}, c, "")
+		var needs []generate.Need
+		for _, n := range rapid.SliceOfN(drawNeed(g), 1, 4).Draw(t, "needs") {
+			needs = append(needs, n.need)
+		}
+		closed := drawNamespaces(t, c, 1)
+		d := c.Clone()
+		d.Pods = rapid.Permutation(d.Pods).Draw(t, "pods")
+		d.Policies = rapid.Permutation(d.Policies).Draw(t, "policies")
+		h := compile(t, reach.Profile{}, d, "")
+		text := func(r *generate.Result, err error) string {
+			if err != nil {
+				return "error"
+			}
+			return fmt.Sprint(r.YAML(), r.Extra, r.Missing, r.Warnings)
+		}
+		others := rapid.Permutation(closed).Draw(t, "closed")
+		assert.Equal(t, text(generate.Complement(g, policy.Egress, closed...)), text(generate.Complement(h, policy.Egress, others...)))
+		assert.Equal(t, text(generate.Tightest(g, needs, closed...)), text(generate.Tightest(h, rapid.Permutation(needs).Draw(t, "other needs"), others...)))
+	})
 }
 
 // A drawnEnd is an end of a Need, with what it means.
@@ -82,8 +127,8 @@ type drawnEnd struct {
 
 // mayHave reports whether a flow over a family may have an end there.
 func (e drawnEnd) mayHave(x bruteEnd, family reach.Family) bool {
-	if e.mustHave(x) {
-		return true
+	if e.mustHave(x) || x.index < 0 {
+		return e.mustHave(x)
 	}
 	for p := range e.addrs.Intersect(x.before.Addrs()).Prefixes() {
 		if p.Addr().Is4() == (family == reach.IPv4) {
@@ -162,6 +207,7 @@ type drawnNeed struct {
 	need     generate.Need
 	from, to drawnEnd
 	ports    policy.PortSet
+	byName   bool
 }
 
 func (n drawnNeed) GoString() string { return n.need.String() }
@@ -174,6 +220,14 @@ func drawNeed(g *reach.Graph) *rapid.Generator[drawnNeed] {
 		var err error
 		n.ports, err = policy.ParsePortSet(ports)
 		require.NoError(t, err)
+		if pods := g.Pods(); len(n.to.indices) == 1 && n.to.indices[0] < len(pods) && rapid.Bool().Draw(t, "by name") {
+			for _, cp := range livePods(t, g.Cluster())[n.to.indices[0]].Ports {
+				if p, err := pods[n.to.indices[0]].Target().Port(cp.Name + "/" + cp.Port.Protocol.String()); err == nil {
+					n.need.Ports, n.byName = cp.Name+"/"+cp.Port.Protocol.String(), true
+					n.ports = policy.NewPortSet(policy.PortRange{Protocol: p.Protocol, First: p.Number, Last: p.Number})
+				}
+			}
+		}
 		return n
 	})
 }
@@ -228,6 +282,10 @@ func TestTightestIsTight(t *testing.T) {
 		}
 		made++
 		require.Empty(t, r.Missing)
+		assertNames(t, c, r)
+		again, err := generate.Tightest(r.After, list, closed...)
+		require.NoError(t, err)
+		assert.Empty(t, again.Policies, "what is there already is made again")
 		if len(r.Extra) > 0 {
 			inexact++
 		}
@@ -237,12 +295,13 @@ func TestTightestIsTight(t *testing.T) {
 			extra, _ := b.tells(r, f)
 			may, must, like := false, false, false
 			for _, n := range needs {
+				// Another pod with the same labels can mean another port by the name.
+				like = like || (n.byName || n.ports.Contains(f.port)) && b.isLike(f.from, n.from) && b.isLike(f.to, n.to)
 				if !n.ports.Contains(f.port) {
 					continue
 				}
 				may = may || n.from.mayHave(f.from, f.family) && n.to.mayHave(f.to, f.family)
 				must = must || n.from.mustHave(f.from) && n.to.mustHave(f.to)
-				like = like || b.isLike(f.from, n.from) && b.isLike(f.to, n.to)
 			}
 			switch {
 			case was && !is:

@@ -11,7 +11,6 @@ import (
 	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Flows are flows of a Graph: from every one of From to every other one of To, on
@@ -126,9 +125,9 @@ func (v *view) groups(was *view, e end) []group {
 		}
 		list[at].numbers = append(list[at].numbers, i)
 	}
-	for _, e2 := range v.outside {
-		if !e2.Addrs().Intersect(e.addrs).IsEmpty() {
-			list = append(list, group{outside: e2})
+	for _, x := range v.outside {
+		if !x.Addrs().Intersect(e.addrs).IsEmpty() {
+			list = append(list, group{outside: x})
 		}
 	}
 	return list
@@ -237,12 +236,7 @@ func (c call) check(v *view) error {
 // flowsOf returns the flows of changes that no want is about, sorted. The changes are
 // of the Graph of the view.
 func (w *world) flowsOf(v *view, changes []reach.Change, wants []want) []Flows {
-	s := sorter{w: w, v: v, owners: make(map[types.NamespacedName]int)}
-	for i, e := range v.ends {
-		if i >= len(w.pods) || w.pods[i].Kind == "Pod" {
-			s.owners[e.Name()] = i
-		}
-	}
+	s := sorter{w, v}
 	from, to := make([]membership, len(wants)), make([]membership, len(wants))
 	for i, wt := range wants {
 		from[i], to[i] = w.newMembership(wt.from), w.newMembership(wt.to)
@@ -256,7 +250,7 @@ func (w *world) flowsOf(v *view, changes []reach.Change, wants []want) []Flows {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b Flows) int { return cmp.Compare(a.String(), b.String()) })
+	slices.SortStableFunc(list, func(a, b Flows) int { return cmp.Compare(a.String(), b.String()) })
 	return list
 }
 
@@ -306,9 +300,8 @@ type part struct {
 
 // A sorter sorts endpoints by the wants that they are an end of.
 type sorter struct {
-	w      *world
-	v      *view
-	owners map[types.NamespacedName]int // of what may have several addresses
+	w *world
+	v *view
 }
 
 func (s *sorter) parts(e reach.Ends, of []membership) []part {
@@ -339,12 +332,12 @@ func (s *sorter) parts(e reach.Ends, of []membership) []part {
 func (s *sorter) wantsOf(m reach.Endpoint, of []membership) [2][]int {
 	number, ok := s.v.number[m]
 	if !ok { // at one of several addresses
-		number = s.owners[m.Name()]
+		number = s.w.numbers[m.Name()]
 	}
 	var wants [2][]int
 	addrs := m.Addrs()
 	for n := range of {
-		for i, all := range whole {
+		for i, all := range addresses {
 			if of[n].numbers.has(number) || !of[n].addrs.IsEmpty() && !of[n].addrs.Intersect(addrs).Intersect(all).IsEmpty() {
 				wants[i] = append(wants[i], n)
 			}
@@ -353,7 +346,7 @@ func (s *sorter) wantsOf(m reach.Endpoint, of []membership) [2][]int {
 	return wants
 }
 
-var whole = [...]cidr.Set{cidr.Of(netip.MustParsePrefix("0.0.0.0/0")), cidr.Of(netip.MustParsePrefix("::/0"))}
+var addresses = [...]cidr.Set{cidr.Of(netip.MustParsePrefix("0.0.0.0/0")), cidr.Of(netip.MustParsePrefix("::/0"))}
 
 // split yields the parts of a set of addresses that are at one end of the same wants.
 func split(set cidr.Set, of []membership) iter.Seq2[cidr.Set, []int] {

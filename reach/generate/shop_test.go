@@ -75,4 +75,3 @@ func TestShopNeeds(t *testing.T) {
 		assert.False(t, same, "without %v", needs[i])
 	}
 }
-

@@ -10,6 +10,7 @@ import (
 	"github.com/polreach/polreach/reach"
 	"github.com/polreach/polreach/selector"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // A world is what is known of a cluster in order to write policies for it.
@@ -25,6 +26,7 @@ type world struct {
 	nodes []reach.Endpoint
 
 	namespaces map[string]*namespace
+	numbers    map[types.NamespacedName]int // of pods and nodes, but not of workloads
 }
 
 type pod struct {
@@ -35,9 +37,9 @@ type pod struct {
 
 type namespace struct {
 	name      string
-	lo, hi    int                 // its pods
-	workloads []selector.Selector // of workloads, sorted by what they are called
-	picked    map[string][]selector.Selector
+	lo, hi    int                            // its pods
+	workloads []selector.Selector            // of workloads, sorted
+	picked    map[string][]selector.Selector // what pick has returned
 }
 
 func newWorld(g *reach.Graph) (*world, error) {
@@ -53,6 +55,15 @@ func newWorld(g *reach.Graph) (*world, error) {
 	}
 	if err := w.findSubjects(); err != nil {
 		return nil, err
+	}
+	w.numbers = make(map[types.NamespacedName]int)
+	for i := range w.pods {
+		if w.pods[i].Kind == "Pod" {
+			w.numbers[w.pods[i].Name] = i
+		}
+	}
+	for i, e := range w.nodes {
+		w.numbers[e.Name()] = len(w.pods) + i
 	}
 	for _, ns := range model.Namespaces {
 		byName := func(p pod, name string) int { return cmp.Compare(p.Name.Namespace, name) }
