@@ -22,6 +22,7 @@ type brute struct {
 	ports         []policy.Port
 	near          map[[2]int]bool // one is the node of the other, or counts as it
 	pods          []policy.Pod
+	told          map[string]bool // the rows of the Result of which there was a flow
 }
 
 // A bruteEnd is a pod, a node or an address, in both Graphs.
@@ -62,7 +63,7 @@ func denyAll(c *policy.Cluster, namespaces []string) *policy.Cluster {
 var everything = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
 func newBrute(c *policy.Cluster, before, after *reach.Graph, r *generate.Result) *brute {
-	b := &brute{before: before, after: after, near: make(map[[2]int]bool)}
+	b := &brute{before: before, after: after, near: make(map[[2]int]bool), told: make(map[string]bool)}
 	ends := func(g *reach.Graph) []reach.Endpoint { return append(g.Pods(), g.Nodes()...) }
 	for i, e := range ends(before) {
 		x := bruteEnd{before: e, after: ends(after)[i], lost: e, found: ends(r.After)[i], index: i}
@@ -199,13 +200,30 @@ func (b *brute) tells(r *generate.Result, f bruteFlow) (extra, missing bool) {
 		return (fl.Family == reach.AnyFamily || fl.Family == f.family) && fl.Ports.Contains(f.port) &&
 			fl.OwnNode == b.near[[2]int{f.from.index, f.to.index}]
 	}
-	extra = slices.ContainsFunc(r.Extra, func(fl generate.Flows) bool {
-		return about(fl) && in(fl.From, f.from, f.from.found) && in(fl.To, f.to, f.to.found)
-	})
-	missing = slices.ContainsFunc(r.Missing, func(fl generate.Flows) bool {
-		return about(fl) && in(fl.From, f.from, f.from.lost) && in(fl.To, f.to, f.to.lost)
-	})
+	for _, fl := range r.Extra {
+		if about(fl) && in(fl.From, f.from, f.from.found) && in(fl.To, f.to, f.to.found) {
+			extra, b.told[fl.String()] = true, true
+		}
+	}
+	for _, fl := range r.Missing {
+		if about(fl) && in(fl.From, f.from, f.from.lost) && in(fl.To, f.to, f.to.lost) {
+			missing, b.told[fl.String()] = true, true
+		}
+	}
 	return extra, missing
+}
+
+// neverSeen returns what a Result tells of which there was no flow. What is told of one
+// of several addresses of a pod or node is not among the ends.
+func (b *brute) neverSeen(r *generate.Result) []generate.Flows {
+	isEnd := func(e generate.Ends) bool {
+		return !e.Outside.IsEmpty() || slices.ContainsFunc(b.ends, func(x bruteEnd) bool {
+			return slices.Contains(e.Members, x.lost) || slices.Contains(e.Members, x.found)
+		})
+	}
+	return slices.DeleteFunc(slices.Concat(r.Extra, r.Missing), func(fl generate.Flows) bool {
+		return b.told[fl.String()] || !isEnd(fl.From) || !isEnd(fl.To)
+	})
 }
 
 // hasPath reports whether the ends of a flow share its family.

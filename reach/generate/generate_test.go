@@ -278,6 +278,42 @@ func TestTightest(t *testing.T) {
 			denyShop,
 		},
 		[]string{"shop/web -> ops/agent 6443/TCP"},
+	}, {
+		"a block may hold one of the addresses of a node only, which then counts as asked for",
+		webAndDB + object("Node", "v1", "/n1", "status: {addresses: [{type: InternalIP, address: 192.168.0.1}, {type: ExternalIP, address: 198.51.100.1}]}"),
+		[]generate.Need{{From: "192.168.0.0/24", To: "shop/web", Ports: "80"}},
+		[]string{"shop"},
+		[]string{
+			"shop/allow-web: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.168.0.0/24}}], ports: [{protocol: TCP, port: 80}]}]}",
+			denyShop,
+		},
+		nil,
+	}, {
+		"all nodes; the one that a pod runs on reaches it anyway",
+		pod("shop/web", "app: web", "spec: {nodeName: n1, containers: [{name: c, image: i}]}") +
+			object("Node", "v1", "/n1", "status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}") +
+			object("Node", "v1", "/n2", "status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}"),
+		[]generate.Need{{From: "nodes", To: "shop/web", Ports: "80"}},
+		[]string{"shop"},
+		[]string{
+			`shop/allow-web: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [
+				{ipBlock: {cidr: 192.168.0.1/32}}, {ipBlock: {cidr: 192.168.0.2/32}}], ports: [{protocol: TCP, port: 80}]}]}`,
+			denyShop,
+		},
+		nil,
+	}, {
+		"a Service that lists the address of a pod means the pod",
+		pod("shop/web", "app: web") + pod("shop/db", "app: db", "spec: {containers: [{name: c, image: i}]}", "status: {podIP: 10.0.0.2}") +
+			object("Service", "v1", "shop/db", "spec: {clusterIP: None, ports: [{name: sql, port: 5432}]}") +
+			object("Endpoints", "v1", "shop/db", "subsets: [{addresses: [{ip: 10.0.0.2}], ports: [{name: sql, port: 5432}]}]"),
+		[]generate.Need{{From: "shop/web", To: "svc:shop/db", Ports: "sql, 80"}},
+		[]string{"shop"},
+		[]string{
+			"shop/allow-db: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{protocol: TCP, port: 80}, {protocol: TCP, port: 5432}]}]}",
+			"shop/allow-web: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{protocol: TCP, port: 80}, {protocol: TCP, port: 5432}]}]}",
+			denyShop,
+		},
+		nil,
 	}} {
 		t.Run(tt.reason, func(t *testing.T) {
 			g := compile(t, reach.Profile{}, parse(t, tt.cluster), "")
@@ -336,6 +372,7 @@ func TestTightestErrors(t *testing.T) {
 		{"labels that no pod has", generate.Need{From: "pods app=none in shop", To: "shop/db", Ports: "80"}, "no such pods"},
 		{"a selector that is none", generate.Need{From: "pods app==,", To: "shop/db", Ports: "80"}, "no label selector"},
 		{"an operator that policies lack", generate.Need{From: "pods a>1", To: "shop/db", Ports: "80"}, "no operator"},
+		{"a node of which nothing is known", generate.Need{From: "node:*", To: "shop/db", Ports: "80"}, "no node of the cluster"},
 		{"a node that is not there", generate.Need{From: "node:n2", To: "shop/db", Ports: "80"}, "no node n2"},
 		{"a block that is none", generate.Need{From: "10.0.0.0/33", To: "shop/db", Ports: "80"}, "10.0.0.0/33"},
 		{"an exception that is none of the block", generate.Need{From: "10.0.0.0/8 except 11.0.0.0/16", To: "shop/db", Ports: "80"}, "11.0.0.0/16"},
@@ -663,4 +700,45 @@ spec:
   - Egress
 `, r.YAML())
 	assert.Empty(t, new(generate.Result).YAML())
+}
+
+// Where a plugin hides clients from the policies of what is behind a Service, what the
+// policies allow is not enough.
+func TestTightestUnderSNAT(t *testing.T) {
+	c := parse(t, pod("shop/web", "app: web", "spec: {nodeName: n1, containers: [{name: c, image: i}]}")+
+		pod("shop/db", "app: db", "spec: {nodeName: n2, containers: [{name: c, image: i}]}")+
+		object("Node", "v1", "/n1", "status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}")+
+		object("Node", "v1", "/n2", "status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}")+
+		object("Service", "v1", "shop/db", "spec: {selector: {app: db}, ports: [{port: 5432}]}"))
+	needs := []generate.Need{{From: "shop/web", To: "svc:shop/db", Ports: "5432"}}
+	_, err := generate.Tightest(compile(t, reach.Profile{ServiceSNAT: reach.SNATAlways}, c, ""), needs, "shop")
+	assert.ErrorContains(t, err, "see node:n1 -> shop/db 5432/TCP")
+
+	needs = append(needs, generate.Need{From: "node:n1", To: "shop/db", Ports: "5432"})
+	r, err := generate.Tightest(compile(t, reach.Profile{ServiceSNAT: reach.SNATAlways}, c, ""), needs, "shop")
+	require.NoError(t, err)
+	assert.True(t, r.IsExact())
+}
+
+// Whatever is asked for, the answer is a Result or an error.
+func FuzzNeed(f *testing.F) {
+	c := parse(f, pod("shop/web", "app: web", "spec: {nodeName: n1, containers: [{name: c, image: i, ports: [{name: http, containerPort: 80}]}]}", "status: {podIP: 10.0.0.1}")+
+		pod("shop/db", "app: db")+object("Service", "v1", "shop/db", "spec: {selector: {app: db}, ports: [{name: sql, port: 80}]}")+
+		object("Service", "v1", "shop/headless", "spec: {clusterIP: None, selector: {app: db}, ports: [{name: sql, port: 80}]}"))
+	g := compile(f, reach.Profile{}, c, "")
+	for _, n := range []generate.Need{
+		{From: "shop/web", To: "shop/db", Ports: "80"},
+		{From: "pods app in (a, b) in shop", To: "svc:shop/db", Ports: "sql"},
+		{From: "10.0.0.0/8 except 10.1.0.0/16 and 10.2.0.0/16, ::/0", To: "deploy:shop/web", Ports: "http/TCP, 53/UDP"},
+		{From: "node:n1", To: "svc:shop/headless", Ports: "all"},
+		{From: "nodes", To: "10.0.0.1", Ports: "other protocols"},
+	} {
+		f.Add(n.From, n.To, n.Ports)
+	}
+	f.Fuzz(func(t *testing.T, from, to, ports string) {
+		r, err := generate.Tightest(g, []generate.Need{{From: from, To: to, Ports: ports}}, "shop")
+		if err == nil {
+			parse(t, r.YAML())
+		}
+	})
 }

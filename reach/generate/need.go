@@ -88,9 +88,8 @@ func (w *world) to(n Need, from end) ([]want, []call, error) {
 
 // end returns what a text names.
 func (w *world) end(text string) (end, error) {
-	text = strings.TrimSpace(text)
 	if words := strings.Fields(text); len(words) > 0 && words[0] == "pods" {
-		return w.selected(strings.TrimSpace(strings.TrimPrefix(text, "pods")))
+		return w.selected(words[1:])
 	}
 	if text == "nodes" {
 		var e end
@@ -110,7 +109,11 @@ func (w *world) end(text string) (end, error) {
 		if err != nil {
 			return end{}, err
 		}
-		return end{nodes: []int{len(w.pods) + slices.Index(w.nodes, e)}}, nil
+		i, ok := w.numbers[e.Name()]
+		if !ok {
+			return end{}, fmt.Errorf("%s is no node of the cluster", text)
+		}
+		return end{nodes: []int{i}}, nil
 	}
 	return w.named(text)
 }
@@ -121,8 +124,7 @@ func isAddr(text string) bool {
 }
 
 // selected returns the pods of a text such as "tier=db in shop".
-func (w *world) selected(text string) (end, error) {
-	words := strings.Fields(text)
+func (w *world) selected(words []string) (end, error) {
 	lo, hi := 0, len(w.pods)
 	var ns *namespace
 	if n := len(words) - 2; n >= 0 && words[n] == "in" && !strings.ContainsAny(words[n+1], "()") {
@@ -161,8 +163,8 @@ func (w *world) at(text string) (end, error) {
 		if i, ok := w.podAt(a); ok {
 			return end{pods: []int{i}}, nil
 		}
-		if i := slices.Index(w.nodes, at); i >= 0 {
-			return end{nodes: []int{len(w.pods) + i}}, nil
+		if slices.Contains(w.nodes, at) {
+			return end{nodes: []int{w.numbers[at.Name()]}}, nil
 		}
 		return end{addrs: cidr.Of(netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))}, nil
 	}

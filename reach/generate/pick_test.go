@@ -68,6 +68,7 @@ func TestPick(t *testing.T) {
 		{"the label that tells them apart is taken, be it little known", "app=web,color=red", "app=web,color=blue", "color=red"},
 		{"of as many labels, those that people know", "app=web,a=1", "app=db,a=2", "app=web"},
 		{"two labels, neither of which is enough", "app=web,tier=front", "app=web,tier=back app=db,tier=front", "app=web,tier=front"},
+		{"as many labels as it takes", "a=1,b=1,c=1,d=1", "a=2,b=1,c=1,d=1 a=1,b=2,c=1,d=1 a=1,b=1,c=2,d=1 a=1,b=1,c=1,d=2", "a=1,b=1,c=1,d=1"},
 		{"labels come before expressions, even two before one", "app=web,a=1,b=1 app=db,a=1,b=1", "app=x,a=1,b=2 app=y,a=2,b=1", "a=1,b=1"},
 		{"pods that share no label are listed by their values", "app=web app=db", "app=x app=y", "app in (db,web)"},
 		{"what is not there is said of pods without a label", "-", "app=x app=y", "!app"},

@@ -63,6 +63,7 @@ func TestComplementKeepsFlows(t *testing.T) {
 				t.Fatalf("%s: was %v, is %v, told as extra %v, as missing %v\n%s", f, was, is, extra, missing, r.YAML())
 			}
 		})
+		assert.Empty(t, b.neverSeen(r))
 		for _, np := range r.Policies {
 			assert.Contains(t, closed, np.Namespace)
 		}
@@ -314,6 +315,7 @@ func TestTightestIsTight(t *testing.T) {
 				t.Fatalf("%s: opened though nothing like it is needed by\n%s", f, r.YAML())
 			}
 		})
+		assert.Empty(t, b.neverSeen(r))
 	})
 	assert.Greater(t, made, impossible)
 	assert.Positive(t, inexact)

@@ -246,7 +246,7 @@ func (w *world) flowsOf(v *view, changes []reach.Change, wants []want) []Flows {
 		targets := s.parts(c.To, to)
 		for _, a := range s.parts(c.From, from) {
 			for _, b := range targets {
-				list = append(list, rest(c, a, b, wants)...)
+				list = append(list, s.rest(c, a, b, wants)...)
 			}
 		}
 	}
@@ -255,27 +255,74 @@ func (w *world) flowsOf(v *view, changes []reach.Change, wants []want) []Flows {
 }
 
 // rest returns what is left of a change between two parts of its ends.
-func rest(c reach.Change, from, to part, wants []want) []Flows {
+func (s *sorter) rest(c reach.Change, from, to part, wants []want) []Flows {
 	var list []Flows
+	same := c.Family == reach.AnyFamily // for all families that they have
 	for i, fam := range families {
-		if c.Family != reach.AnyFamily && c.Family != fam {
+		f := Flows{From: from.Ends, To: to.Ends, Ports: c.Ports, Family: fam, OwnNode: c.OwnNode}
+		if c.Family != reach.AnyFamily && c.Family != fam || !s.isPossible(f, i) {
 			continue
 		}
-		f := Flows{From: from.Ends, To: to.Ends, Ports: c.Ports, Family: fam, OwnNode: c.OwnNode}
 		for _, n := range from.wants[i] {
 			if slices.Contains(to.wants[i], n) {
 				f.Ports = minus(f.Ports, wants[n].ports)
 			}
 		}
-		if !f.Ports.IsEmpty() {
-			list = append(list, f)
-		}
+		list = append(list, f)
+		same = same && f.Ports.Equal(list[0].Ports)
 	}
-	if len(list) == 2 && list[0].Ports.Equal(list[1].Ports) {
+	if same && len(list) > 0 {
 		list = list[:1]
 		list[0].Family = reach.AnyFamily
 	}
+	return slices.DeleteFunc(list, func(f Flows) bool { return f.Ports.IsEmpty() })
+}
+
+// isPossible reports whether there is a flow over a family among f. Of the parts of a
+// change, some may hold nothing but one pod, or a pod and its own node.
+func (s *sorter) isPossible(f Flows, family int) bool {
+	from, to := s.inFamily(f.From.Members, family), s.inFamily(f.To.Members, family)
+	outside := func(e Ends) bool { return !e.Outside.Intersect(addresses[family]).IsEmpty() }
+	if outside(f.From) && len(to) > 0 || outside(f.To) && len(from) > 0 {
+		return true
+	}
+	for _, a := range from {
+		for _, b := range to {
+			if a == b {
+				if a < len(s.w.pods) && s.w.pods[a].Kind != "Pod" {
+					return true // another pod of the workload
+				}
+			} else if f.OwnNode == s.w.onOneNode(a, b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// inFamily returns the numbers of the members that may have an address of a family.
+func (s *sorter) inFamily(members []reach.Endpoint, family int) []int {
+	var list []int
+	for _, m := range members {
+		if addrs := m.Addrs(); addrs.IsEmpty() || !addrs.Intersect(addresses[family]).IsEmpty() {
+			list = append(list, s.numberOf(m))
+		}
+	}
 	return list
+}
+
+// onOneNode reports whether one of two pods or nodes is the node of the other, or
+// counts as it.
+func (w *world) onOneNode(a, b int) bool {
+	nodeOf := func(i int) (name string, isNode bool) {
+		if i < len(w.pods) {
+			return w.pods[i].Node, !w.pods[i].subject
+		}
+		return w.nodes[i-len(w.pods)].Name().Name, true
+	}
+	x, xIsNode := nodeOf(a)
+	y, yIsNode := nodeOf(b)
+	return x == y && x != "" && (xIsNode || yIsNode)
 }
 
 // A membership tells which endpoints are at one end of a want.
@@ -328,12 +375,17 @@ func (s *sorter) parts(e reach.Ends, of []membership) []part {
 	return list
 }
 
+// numberOf returns the number of a pod or node, also of one at one of its addresses.
+func (s *sorter) numberOf(m reach.Endpoint) int {
+	if i, ok := s.v.number[m]; ok {
+		return i
+	}
+	return s.w.numbers[m.Name()]
+}
+
 // wantsOf returns the wants that a pod or node is an end of.
 func (s *sorter) wantsOf(m reach.Endpoint, of []membership) [2][]int {
-	number, ok := s.v.number[m]
-	if !ok { // at one of several addresses
-		number = s.w.numbers[m.Name()]
-	}
+	number := s.numberOf(m)
 	var wants [2][]int
 	addrs := m.Addrs()
 	for n := range of {
