@@ -21,8 +21,6 @@
 //   - [github.com/polreach/polreach/selector] and
 //     [github.com/polreach/polreach/cidr] find the classes of labels and of
 //     addresses, and can be used alone.
-//   - [github.com/polreach/polreach/reach/generate] makes policies for a cluster,
-//     and proves what they do.
 //   - [github.com/polreach/polreach/policy/scale] makes large clusters to measure
 //     and to test with.
 //   - [github.com/polreach/polreach/reach/reachtest] is for tests: assertions
