@@ -29,6 +29,8 @@
 //     with proofs; [github.com/polreach/polreach/reach/generate] writes policies,
 //     and proves what they do; [github.com/polreach/polreach/reach/report] shows
 //     who reaches whom, and what has changed, as tables and pictures.
+//   - [github.com/polreach/polreach/reach/report] writes who reaches whom, and what a
+//     change opens and closes, as tables, pages and graphs.
 //   - The folder examples has four examples to copy from: two command-line tools,
 //     one that answers questions and one for pull requests, a unit test of a
 //     cluster's configuration, and a property test.
