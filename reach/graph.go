@@ -389,6 +389,9 @@ func (g *Graph) yieldEdge(from Endpoint, to int32, yield func(Edge) bool) bool {
 // reads them.
 func (g *Graph) Cluster() *policy.Cluster { return g.cluster }
 
+// Profile returns the choices by which g answers.
+func (g *Graph) Profile() Profile { return g.profile }
+
 // Warnings returns what is legal but suspicious in the cluster, sorted by
 // place. The caller may change the slice.
 func (g *Graph) Warnings() []policy.Warning {

@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/polreach/polreach/policy"
+)
+
+var directions = [...]policy.Direction{policy.Ingress, policy.Egress}
+
+func opposite(d policy.Direction) policy.Direction {
+	if d == policy.Ingress {
+		return policy.Egress
+	}
+	return policy.Ingress
+}
+
+// policyType returns the name of a direction in policyTypes.
+func policyType(d policy.Direction) string {
+	if d == policy.Ingress {
+		return "Ingress"
+	}
+	return "Egress"
+}
+
+// peersField returns the name of the field with the peers of a rule.
+func peersField(d policy.Direction) string {
+	if d == policy.Ingress {
+		return "from"
+	}
+	return "to"
+}
+
+// count returns a number of things: "1 pod", "2 policies".
+func count(n int, thing string) string {
+	if stem, ok := strings.CutSuffix(thing, "y"); ok && n != 1 {
+		thing = stem + "ies"
+	} else if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
+}
+
+// podNames returns the names of pods, of many the first ones.
+func podNames(pods []*subjectPod) string {
+	var names []string
+	for _, p := range pods {
+		names = append(names, p.end.String())
+	}
+	return list(names)
+}
+
+// list returns words as a list, of many the first three and how many more there are.
+func list(words []string) string {
+	switch n := len(words); {
+	case n == 0:
+		return "none"
+	case n == 1:
+		return words[0]
+	case n > 4:
+		return strings.Join(words[:3], ", ") + " and " + strconv.Itoa(n-3) + " others"
+	default:
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+}
