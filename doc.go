@@ -23,6 +23,8 @@
 //     addresses, and can be used alone.
 //   - [github.com/polreach/polreach/policy/scale] makes large clusters to measure
 //     and to test with.
+//   - [github.com/polreach/polreach/reach/audit] finds what is wrong with the policies
+//     of a cluster, each finding with its proof.
 //   - [github.com/polreach/polreach/reach/reachtest] is for tests: assertions
 //     about a cluster, and generators of clusters.
 //   - [github.com/polreach/polreach/reach/audit] finds what is wrong with policies,

@@ -96,7 +96,7 @@ type analysis struct {
 }
 
 // analyses are all analyses, in the order of the documentation.
-var analyses = []analysis{isolation}
+var analyses = []analysis{noEffect, isolation, halfOpen, plugins}
 
 // Checks returns all checks, by group, in the order of the package documentation.
 func Checks() []Check {
@@ -109,7 +109,14 @@ func Checks() []Check {
 
 // Run returns what checks find in the cluster of g, under its Profile, sorted by
 // place. The checks are given by their identifiers; without any, Run makes all of
-// them. It is an error if there is no such check.
+// them. It is an error if there is no such check. The same cluster has the same
+// findings, whatever the order of its objects.
+//
+// To find what has no effect, Run tries policies and their items one at a time, unless
+// one of a few likely flows shows that they decide something, and compares what they
+// concern. The checks about plugins compile the cluster once for each choice of a
+// Profile that can matter, and compare all. The others go through the pods, and the
+// pairs of kinds of pods that rules name.
 func Run(g *reach.Graph, checks ...string) ([]Finding, error) {
 	wanted := make(map[string]bool)
 	for _, id := range checks {
@@ -157,7 +164,8 @@ func unknown(id string) error {
 }
 
 func compareFindings(a, b Finding) int {
-	return cmp.Or(comparePlaces(a.Place, b.Place), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Message, b.Message))
+	return cmp.Or(comparePlaces(a.Place, b.Place), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Message, b.Message),
+		cmp.Compare(a.Proof.String(), b.Proof.String()))
 }
 
 // comparePlaces orders places as a reader goes through them.

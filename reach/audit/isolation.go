@@ -5,6 +5,7 @@ import (
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -33,15 +34,12 @@ var isolation = analysis{
 // isolated reports whether a policy isolates the pod, by direction, and whether one
 // selects it at all.
 func (s *subject) isolated(pod *subjectPod) (by [2]bool, selected bool) {
-	for _, p := range s.policiesIn[pod.Name.Namespace] {
-		if p.Pods.Matches(pod.Labels) {
-			selected = true
-			for _, d := range directions {
-				by[d] = by[d] || p.Half(d).Isolates
-			}
+	for _, p := range pod.policies {
+		for _, d := range directions {
+			by[d] = by[d] || p.Half(d).Isolates && !s.profile.NotEnforced
 		}
 	}
-	return by, selected
+	return by, len(pod.policies) > 0
 }
 
 // openNamespace reports the directions for which pods of a namespace are open.
@@ -60,6 +58,10 @@ func (s *subject) openNamespace(ns string, report func(Finding)) {
 			continue
 		}
 		f := s.aboutNamed("Namespace", types.NamespacedName{Name: ns})
+		if f.Place.File == "" { // it is known by what is in it
+			pod := s.aboutWorkload(open[d]).Place
+			f.Place.File, f.Place.Line = pod.File, pod.Line
+		}
 		f.Check = "no-default-deny-" + d.String()
 		some := "its pods"
 		if n, m := len(open[d]), len(s.podsIn[ns]); n < m {
@@ -83,6 +85,13 @@ func (s *subject) openPods(ns string, report func(Finding)) {
 		by       [2]bool
 		selected bool
 	}
+	var used [2]bool // whether some pod is isolated; if none is, the namespace says it all
+	for _, pod := range s.podsIn[ns] {
+		by, _ := s.isolated(pod)
+		for _, d := range directions {
+			used[d] = used[d] || by[d]
+		}
+	}
 	groups := make(map[group][]*subjectPod)
 	var order []group
 	for _, pod := range s.podsIn[ns] {
@@ -100,7 +109,7 @@ func (s *subject) openPods(ns string, report func(Finding)) {
 		f := s.aboutWorkload(pods)
 		if !g.selected {
 			f.Check = "pod-unselected"
-			f.Message = fmt.Sprintf("none of the %s of the namespace selects %s", count(len(s.policiesIn[ns]), "policy"), podNames(pods))
+			f.Message = fmt.Sprintf("no policy selects %s: the namespace has %s", podNames(pods), count(len(s.policiesIn[ns]), "policy"))
 			f.Proof = s.openProof(pods[0], policy.Ingress)
 			f.Suggestion = "give it labels that the policy meant for it selects, or a policy of its own"
 			report(f)
@@ -109,6 +118,9 @@ func (s *subject) openPods(ns string, report func(Finding)) {
 		open := policy.Ingress
 		if g.by[open] {
 			open = policy.Egress
+		}
+		if !used[open] {
+			continue
 		}
 		f.Check = "pod-half-isolated"
 		f.Message = fmt.Sprintf("policies isolate %s for %v only, and leave %v open", podNames(pods), opposite(open), open)
@@ -122,8 +134,8 @@ func (s *subject) openPods(ns string, report func(Finding)) {
 // address outside, of which nothing but the policies of the pod decides.
 func (s *subject) openProof(pod *subjectPod, d policy.Direction) Proof {
 	port := policy.TCP.Port(80)
-	if len(pod.Ports) > 0 && d == policy.Ingress {
-		port = pod.Ports[0].Port
+	if len(pod.declared) > 0 && d == policy.Ingress {
+		port = pod.declared[0]
 	}
 	for _, outside := range s.g.Outside() {
 		f := reach.Flow{From: outside, To: pod.end, Port: port}
@@ -150,14 +162,40 @@ func (s *subject) unlistedDirections(report func(Finding)) error {
 			}
 			f := s.about(p.object, "spec."+d.String())
 			f.Check = "unlisted-direction"
-			f.Message = fmt.Sprintf("%s of the policy no effect: its policyTypes do not list %s", haveRules(n, d), policyType(d))
-			f.Related = append(f.Related, s.cluster.Place(p.object, "spec.policyTypes"))
-			f.Proof.Text = fmt.Sprintf("policyTypes is %v", p.object.Spec.PolicyTypes)
+			f.Message = fmt.Sprintf("%s no effect: policyTypes does not list %s", haveRules(n, d), policyType(d))
+			f.Related = []policy.Place{s.cluster.Place(p.object, "spec.policyTypes")}
 			f.Suggestion = fmt.Sprintf("add %s to policyTypes, or remove the rules", policyType(d))
+			var err error
+			if f.Proof, err = s.listedProof(p, d); err != nil {
+				return err
+			}
 			report(f)
 		}
 	}
 	return nil
+}
+
+// listedProof tells what would change if policyTypes of a policy listed a direction.
+func (s *subject) listedProof(p *subjectPolicy, d policy.Direction) (Proof, error) {
+	np := p.object.DeepCopy()
+	np.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+	if np.Name == "" {
+		return Proof{Text: fmt.Sprintf("policyTypes is %v", p.object.Spec.PolicyTypes)}, nil // With would add another one
+	}
+	h, err := s.g.With(policy.Put(np))
+	if err != nil {
+		return Proof{}, err
+	}
+	c, same := reach.Equivalent(s.g, h)
+	if same {
+		return Proof{Text: fmt.Sprintf("nothing would change if policyTypes listed %s", policyType(d))}, nil
+	}
+	is, would := "allowed", "denied"
+	if c.Opened {
+		is, would = would, is
+	}
+	f, _ := spell(c).in(s.g)
+	return Proof{f, fmt.Sprintf("%s, and would be %s if policyTypes listed %s", is, would, policyType(d))}, nil
 }
 
 func haveRules(n int, d policy.Direction) string {

@@ -90,6 +90,8 @@ const fingerprint = "polreach/v1"
 // rule, and each finding as a result. Files are as [policy.ParseFS] names them; they
 // should be relative to the root of the repository. A finding has the same fingerprint
 // as long as check, object and field are the same, wherever in the files they stand.
+// What was not read from a file has no physical location, and code scanning may refuse
+// it.
 //
 // It returns the first error of w, and one if a finding is of no check.
 func SARIF(w io.Writer, findings []Finding) error {

@@ -1,12 +1,19 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,9 +28,12 @@ type subject struct {
 
 	policies []*subjectPolicy // by namespace and name
 	pods     []*subjectPod    // as in reach.Graph.Pods
+	policed  []*subjectPod    // those that policies can select
 
 	policiesIn map[string][]*subjectPolicy // by namespace
 	podsIn     map[string][]*subjectPod    // by namespace, those that policies can select
+
+	namespaceLabels map[string]map[string]string
 
 	objects map[objectKey]metav1.Object // of namespaces, pods and workloads that have a name
 }
@@ -32,12 +42,27 @@ type subject struct {
 type subjectPolicy struct {
 	*policy.Policy // without places
 	object         *networkingv1.NetworkPolicy
+	key            string        // its name; if that is still to be generated, one that no policy has
+	pods           []*subjectPod // that it selects
 }
 
 // A subjectPod is a pod, or a workload that stands for its pods.
 type subjectPod struct {
 	*policy.Pod
 	end reach.Endpoint
+
+	index    int           // among the pods of the subject
+	declared []policy.Port // the ports of its containers, sorted, with names or without
+
+	policed  bool             // policies can select it: it does not count as the node that it runs on
+	policies []*subjectPolicy // that select it
+
+	// selectedBy is the same for pods that the same policies select.
+	selectedBy string
+
+	// portsText is the same for pods that declare the same ports under the same
+	// names.
+	portsText string
 }
 
 // workload returns the workload that made the pod, or the pod itself.
@@ -57,7 +82,8 @@ func newSubject(g *reach.Graph) (*subject, error) {
 	s := &subject{
 		g: g, profile: g.Profile(), cluster: g.Cluster(),
 		policiesIn: make(map[string][]*subjectPolicy), podsIn: make(map[string][]*subjectPod),
-		objects: make(map[objectKey]metav1.Object),
+		namespaceLabels: make(map[string]map[string]string),
+		objects:         make(map[objectKey]metav1.Object),
 	}
 	var err error
 	if s.model, err = s.cluster.Model(); err != nil {
@@ -71,13 +97,17 @@ func newSubject(g *reach.Graph) (*subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.policies = append(s.policies, &subjectPolicy{p, np})
+		s.policies = append(s.policies, &subjectPolicy{Policy: p, object: np, key: np.Name})
 	}
 	slices.SortStableFunc(s.policies, func(a, b *subjectPolicy) int {
-		return cmp.Or(compareNames(a.Name, b.Name), comparePlaces(s.cluster.Place(a.object, ""), s.cluster.Place(b.object, "")))
+		if a.Name != b.Name {
+			return compareNames(a.Name, b.Name)
+		}
+		return cmp.Or(comparePlaces(s.cluster.Place(a.object, ""), s.cluster.Place(b.object, "")), compareSpecs(a, b))
 	})
-	for _, p := range s.policies {
-		s.policiesIn[p.Name.Namespace] = append(s.policiesIn[p.Name.Namespace], p)
+	s.nameAll()
+	for _, ns := range s.model.Namespaces {
+		s.namespaceLabels[ns.Name] = ns.Labels
 	}
 	// The Graph and the model have the pods in one order.
 	ends := g.Pods()
@@ -86,12 +116,32 @@ func newSubject(g *reach.Graph) (*subject, error) {
 		if p.Terminated {
 			continue
 		}
-		pod := &subjectPod{p, ends[len(s.pods)]}
+		pod := &subjectPod{Pod: p, end: ends[len(s.pods)], index: len(s.pods)}
 		s.pods = append(s.pods, pod)
-		if !p.HostNetwork || s.profile.HostNetworkAsPods {
+		if pod.policed = !p.HostNetwork || s.profile.HostNetworkAsPods; pod.policed {
+			s.policed = append(s.policed, pod)
 			s.podsIn[p.Name.Namespace] = append(s.podsIn[p.Name.Namespace], pod)
 		}
 	}
+	for i, p := range s.policies {
+		s.policiesIn[p.Name.Namespace] = append(s.policiesIn[p.Name.Namespace], p)
+		for _, pod := range s.podsIn[p.Name.Namespace] {
+			if p.Pods.Matches(pod.Labels) {
+				p.pods = append(p.pods, pod)
+				pod.policies = append(pod.policies, p)
+				pod.selectedBy += strconv.Itoa(i) + " "
+			}
+		}
+	}
+	s.addAllObjects()
+	for _, pod := range s.pods {
+		pod.declared = declaredPorts(s.objects[objectKey{pod.Kind, pod.Name}], pod.Pod)
+		pod.portsText = fmt.Sprint(pod.Ports, pod.declared)
+	}
+	return s, nil
+}
+
+func (s *subject) addAllObjects() {
 	addObjects(s, s.cluster.Namespaces)
 	addObjects(s, s.cluster.Pods)
 	addObjects(s, s.cluster.Deployments)
@@ -101,7 +151,92 @@ func newSubject(g *reach.Graph) (*subject, error) {
 	addObjects(s, s.cluster.Jobs)
 	addObjects(s, s.cluster.CronJobs)
 	addObjects(s, s.cluster.ReplicationControllers)
-	return s, nil
+}
+
+// declaredPorts returns the ports that the containers of a pod or workload declare.
+// Without an object, only those that have names are known.
+func declaredPorts(obj metav1.Object, pod *policy.Pod) []policy.Port {
+	var list []policy.Port
+	for _, cp := range pod.Ports {
+		if cp.By != policy.InitContainer {
+			list = append(list, cp.Port)
+		}
+	}
+	var spec corev1.PodSpec
+	switch o := obj.(type) {
+	case *corev1.Pod:
+		spec = o.Spec
+	case *appsv1.Deployment:
+		spec = o.Spec.Template.Spec
+	case *appsv1.ReplicaSet:
+		spec = o.Spec.Template.Spec
+	case *appsv1.StatefulSet:
+		spec = o.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		spec = o.Spec.Template.Spec
+	case *batchv1.Job:
+		spec = o.Spec.Template.Spec
+	case *batchv1.CronJob:
+		spec = o.Spec.JobTemplate.Spec.Template.Spec
+	case *corev1.ReplicationController:
+		if o.Spec.Template != nil {
+			spec = o.Spec.Template.Spec
+		}
+	}
+	add := func(c *corev1.Container) {
+		for _, cp := range c.Ports {
+			p := policy.TCP
+			switch cp.Protocol {
+			case corev1.ProtocolUDP:
+				p = policy.UDP
+			case corev1.ProtocolSCTP:
+				p = policy.SCTP
+			}
+			list = append(list, p.Port(uint16(cp.ContainerPort)))
+		}
+	}
+	for i := range spec.Containers {
+		add(&spec.Containers[i])
+	}
+	for i := range spec.InitContainers {
+		c := &spec.InitContainers[i]
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			add(c) // a sidecar
+		}
+	}
+	slices.SortFunc(list, comparePorts)
+	return slices.Compact(list)
+}
+
+func comparePorts(a, b policy.Port) int {
+	return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Number, b.Number))
+}
+
+// compareSpecs orders policies of one name, which is still to be generated, by what
+// they say.
+func compareSpecs(a, b *subjectPolicy) int {
+	x, err := json.Marshal(a.object.Spec)
+	y, err2 := json.Marshal(b.object.Spec)
+	if err != nil || err2 != nil {
+		panic("audit: cannot happen: a spec that is no JSON")
+	}
+	return bytes.Compare(x, y)
+}
+
+// nameAll gives a key to each policy that has no name.
+func (s *subject) nameAll() {
+	taken := make(map[string]bool)
+	for _, p := range s.policies {
+		taken[p.key] = true
+	}
+	n := 0
+	for _, p := range s.policies {
+		for p.key == "" || p.object.Name == "" && taken[p.key] {
+			n++
+			p.key = fmt.Sprintf("generated-%d", n)
+		}
+		taken[p.key] = true
+	}
 }
 
 func addObjects[T any, P interface {
@@ -153,4 +288,18 @@ func (s *subject) aboutWorkload(pods []*subjectPod) Finding {
 		return s.aboutNamed(w.kind, w.name)
 	}
 	return s.aboutNamed(pods[0].Kind, pods[0].Name)
+}
+
+// isolatedBy returns the pods that a policy isolates for a direction and no other does.
+func (s *subject) isolatedBy(p *subjectPolicy, d policy.Direction) []*subjectPod {
+	if !p.Half(d).Isolates {
+		return nil
+	}
+	var list []*subjectPod
+	for _, pod := range p.pods {
+		if !slices.ContainsFunc(pod.policies, func(q *subjectPolicy) bool { return q != p && q.Half(d).Isolates }) {
+			list = append(list, pod)
+		}
+	}
+	return list
 }

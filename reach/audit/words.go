@@ -33,13 +33,26 @@ func peersField(d policy.Direction) string {
 }
 
 // count returns a number of things: "1 pod", "2 policies".
-func count(n int, thing string) string {
-	if stem, ok := strings.CutSuffix(thing, "y"); ok && n != 1 {
-		thing = stem + "ies"
-	} else if n != 1 {
-		thing += "s"
+func count(n int, thing string) string { return strconv.Itoa(n) + " " + noun(n, thing) }
+
+// noun returns the word for one thing, or for any other number of them.
+func noun(n int, thing string) string {
+	stem, ok := strings.CutSuffix(thing, "y")
+	switch {
+	case n == 1:
+		return thing
+	case ok:
+		return stem + "ies"
 	}
-	return strconv.Itoa(n) + " " + thing
+	return thing + "s"
+}
+
+// verb returns a verb for n subjects.
+func verb(n int, plural string) string {
+	if n == 1 {
+		return plural + "s"
+	}
+	return plural
 }
 
 // podNames returns the names of pods, of many the first ones.
