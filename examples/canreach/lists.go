@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/reach/report"
 	"github.com/polreach/polreach/selector"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -64,20 +63,13 @@ func ingress(w io.Writer, g *reach.Graph, words []string, opts options) (int, er
 	return result, nil
 }
 
-// matrix answers no question: it prints who reaches whom.
-func matrix(w io.Writer, g *reach.Graph) (int, error) {
-	ends := append(g.Pods(), g.Outside()...)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "from \\ to")
-	for _, to := range ends {
-		fmt.Fprintf(t, "\t%v", to)
-	}
-	for _, from := range ends {
-		fmt.Fprintf(t, "\n%v", from)
-		for _, to := range ends {
-			fmt.Fprint(t, "\t", strings.ReplaceAll(g.Ports(from, to).String(), ", ", ","))
+// matrix answers no question: it shows who reaches whom.
+func matrix(form report.Format) question {
+	return func(w io.Writer, g *reach.Graph) (int, error) {
+		m, err := report.Of(g, report.Options{})
+		if err != nil {
+			return noAnswer, err
 		}
+		return yes, m.Write(w, form)
 	}
-	fmt.Fprintln(t)
-	return yes, t.Flush()
 }

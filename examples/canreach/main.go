@@ -3,7 +3,8 @@
 //	kubectl get ns,nodes,pods,svc,endpointslices,ing,netpol -A -o yaml | canreach -f - shop/web svc:shop/db postgres
 //
 // It exits with 0 if some path is allowed (with -all, every path), 1 if not, and
-// 2 if there is no answer. Without a question it prints who reaches whom on what.
+// 2 if there is no answer. Without a question it prints who reaches whom on what, as a
+// table or in another form: -o html is a page, -o svg a picture, -o dot a graph.
 // Other questions are FROM dns [SERVER...] (can it resolve names), doors POD (how
 // can clients outside get to it), and ingress [SELECTOR] (where do Ingress objects
 // lead from the controllers that it picks).
@@ -17,14 +18,17 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/reach/report"
 )
 
 const usage = `usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [-host NAME=ADDRESS ...]
-    [-balancer ADDRESS] [-all] QUESTION
-where QUESTION is nothing, FROM TO PORT, FROM dns [SERVER...], doors POD, or ingress [SELECTOR]`
+    [-balancer ADDRESS] [-all] [-o FORMAT] QUESTION
+where QUESTION is FROM TO PORT, FROM dns [SERVER...], doors POD, ingress [SELECTOR], or nothing: then
+-o FORMAT is the form of the answer: text, markdown, csv, json, html, svg, dot or mermaid`
 
 // The exit statuses.
 const (
@@ -55,6 +59,7 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status in
 	flags.Func("f", "", func(path string) error { paths = append(paths, path); return nil })
 	flags.Func("host", "", hosts.set)
 	plugin := flags.String("plugin", "", "")
+	format := flags.String("o", "", "")
 	var opts options
 	flags.BoolVar(&opts.all, "all", false, "")
 	flags.TextVar(&opts.balancer, "balancer", netip.Addr{}, "")
@@ -64,7 +69,10 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status in
 	words := flags.Args()
 	profile, known := plugins[*plugin]
 	question := questionOf(words, opts)
-	if !known || len(paths) == 0 || question == nil {
+	if *format != "" && slices.Contains(report.Formats(), report.Format(*format)) && len(words) == 0 {
+		question, *format = matrix(report.Format(*format)), ""
+	}
+	if !known || len(paths) == 0 || question == nil || *format != "" {
 		return noAnswer, errors.New(usage)
 	}
 	cluster, err := read(paths, stdin)

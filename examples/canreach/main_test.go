@@ -62,7 +62,10 @@ func TestCanReach(t *testing.T) {
 		{"without Ingress objects there is nothing to deny", []string{"-f", shop, "ingress"}, 0, "", ""},
 		{"a selector that picks nothing is no answer", []string{"-f", shop, "ingress", "app=nobody"}, 2, "", "picks no pod"},
 		{"a selector must be one", []string{"-f", shop, "ingress", "app in"}, 2, "", "app"},
-		{"the matrix comes with warnings", []string{"-f", shop}, 0, "from \\ to", "warning: "},
+		{"the matrix comes with warnings", []string{"-f", shop}, 0, "# All else is closed.", "warning: "},
+		{"in the form of a graph, too", []string{"-f", shop, "-o", "dot"}, 0, "digraph", ""},
+		{"a form must be one", []string{"-f", shop, "-o", "pdf"}, 2, "", "usage"},
+		{"an answer to a question has but one form", []string{"-f", shop, "-o", "dot", "shop/api", "data/postgres", "5432"}, 2, "", "usage"},
 		{"a misspelled name is no answer", []string{"-f", shop, "shop/frontend", "data/postgre", "5432"}, 2, "", "did you mean data/postgres?"},
 		{"both misspelled names are reported", []string{"-f", shop, "shop/apis", "data/postgre", "5432"}, 2, "", "shop/apis"},
 		{"a port is a number", []string{"-f", shop, "shop/api", "data/postgres", "0"}, 2, "", "port"},
@@ -136,17 +139,25 @@ func TestMatrix(t *testing.T) {
 	require.Zero(t, status, stderr)
 	rows := make(map[string]map[string]string)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	columns := strings.Fields(strings.TrimPrefix(lines[0], "from \\ to"))
+	cellsOf := func(line string) []string {
+		cells := strings.Split(line, "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		return cells
+	}
+	columns := cellsOf(lines[0])
 	for _, line := range lines[1:] {
-		cells := strings.Fields(line)
-		require.Len(t, cells, len(columns)+1, line)
+		cells := cellsOf(line)
+		require.Len(t, cells, len(columns), line)
 		rows[cells[0]] = make(map[string]string)
 		for i, c := range columns {
-			rows[cells[0]][c] = cells[i+1]
+			rows[cells[0]][c] = cells[i]
 		}
 	}
-	assert.Equal(t, "none", rows["default/foo"]["default/web"])
-	assert.Equal(t, "none", rows["default/foo"]["0.0.0.0/0"])
-	assert.Equal(t, "53/TCP,53/UDP", rows["default/foo"]["kube-system/coredns"])
-	assert.Equal(t, "all", rows["default/web"]["default/foo"])
+	const others = "default/resolver and 1 more" // the other is default/web
+	assert.Equal(t, "-", rows["default/foo"][others])
+	assert.Equal(t, "-", rows["default/foo"]["outside"])
+	assert.Equal(t, "53,53/UDP", rows["default/foo"]["kube-system/coredns"])
+	assert.Equal(t, "all", rows[others]["default/foo"])
 }

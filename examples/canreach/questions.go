@@ -10,6 +10,7 @@ import (
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/reach/report"
 )
 
 // A hostFlag holds the addresses of DNS names.
@@ -36,7 +37,7 @@ type question func(io.Writer, *reach.Graph) (status int, err error)
 func questionOf(words []string, opts options) question {
 	switch {
 	case len(words) == 0:
-		return matrix
+		return matrix(report.Text)
 	case len(words) >= 2 && words[1] == "dns":
 		return func(w io.Writer, g *reach.Graph) (int, error) { return dns(w, g, words[0], words[2:]) }
 	case len(words) == 3:
