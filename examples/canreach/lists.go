@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/polreach/polreach/reach"
+	"github.com/polreach/polreach/reach/audit"
 	"github.com/polreach/polreach/reach/report"
 	"github.com/polreach/polreach/selector"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,13 +66,39 @@ func ingress(w io.Writer, g *reach.Graph, words []string, opts options) (int, er
 	return result, nil
 }
 
-// matrix answers no question: it shows who reaches whom.
-func matrix(form report.Format) question {
+// matrix answers no question: it shows who reaches whom. It is nil if there is no such
+// form.
+func matrix(format string) question {
+	form := report.Format(cmp.Or(format, string(report.Text)))
+	if !slices.Contains(report.Formats(), form) {
+		return nil
+	}
 	return func(w io.Writer, g *reach.Graph) (int, error) {
 		m, err := report.Of(g, report.Options{})
 		if err != nil {
 			return noAnswer, err
 		}
 		return yes, m.Write(w, form)
+	}
+}
+
+// findings answers audit [CHECK...]. It is nil if there is no such form.
+func findings(format string, checks []string) question {
+	write := map[string]func(io.Writer, []audit.Finding) error{
+		"": audit.Text, "text": audit.Text, "json": audit.JSON, "sarif": audit.SARIF,
+	}[format]
+	if write == nil {
+		return nil
+	}
+	return func(w io.Writer, g *reach.Graph) (int, error) {
+		list, err := audit.Run(g, checks...)
+		if err != nil {
+			return noAnswer, err
+		}
+		result := yes
+		if slices.ContainsFunc(list, func(f audit.Finding) bool { return f.Severity > audit.Note }) {
+			result = no
+		}
+		return result, write(w, list)
 	}
 }

@@ -7,7 +7,8 @@
 // table or in another form: -o html is a page, -o svg a picture, -o dot a graph.
 // Other questions are FROM dns [SERVER...] (can it resolve names), doors POD (how
 // can clients outside get to it), and ingress [SELECTOR] (where do Ingress objects
-// lead from the controllers that it picks).
+// lead from the controllers that it picks), and audit [CHECK...] (what is wrong; it
+// exits with 1 if there is more than notes).
 package main
 
 import (
@@ -18,17 +19,16 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"github.com/polreach/polreach/reach/report"
 )
 
 const usage = `usage: canreach -f FILE|FOLDER|- [-f ...] [-plugin NAME] [-host NAME=ADDRESS ...]
     [-balancer ADDRESS] [-all] [-o FORMAT] QUESTION
-where QUESTION is FROM TO PORT, FROM dns [SERVER...], doors POD, ingress [SELECTOR], or nothing: then
--o FORMAT is the form of the answer: text, markdown, csv, json, html, svg, dot or mermaid`
+where QUESTION is FROM TO PORT, FROM dns [SERVER...], doors POD, ingress [SELECTOR], audit [CHECK...],
+or nothing. FORMAT is text, markdown, csv, json, html, svg, dot or mermaid if it is nothing, and text,
+json or sarif for audit`
 
 // The exit statuses.
 const (
@@ -59,8 +59,8 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status in
 	flags.Func("f", "", func(path string) error { paths = append(paths, path); return nil })
 	flags.Func("host", "", hosts.set)
 	plugin := flags.String("plugin", "", "")
-	format := flags.String("o", "", "")
 	var opts options
+	flags.StringVar(&opts.format, "o", "", "")
 	flags.BoolVar(&opts.all, "all", false, "")
 	flags.TextVar(&opts.balancer, "balancer", netip.Addr{}, "")
 	if err := flags.Parse(args); err != nil {
@@ -69,10 +69,7 @@ func answer(args []string, stdin io.Reader, stdout, stderr io.Writer) (status in
 	words := flags.Args()
 	profile, known := plugins[*plugin]
 	question := questionOf(words, opts)
-	if *format != "" && slices.Contains(report.Formats(), report.Format(*format)) && len(words) == 0 {
-		question, *format = matrix(report.Format(*format)), ""
-	}
-	if !known || len(paths) == 0 || question == nil || *format != "" {
+	if !known || len(paths) == 0 || question == nil {
 		return noAnswer, errors.New(usage)
 	}
 	cluster, err := read(paths, stdin)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"github.com/polreach/polreach/reach/report"
 )
 
 // A hostFlag holds the addresses of DNS names.
@@ -27,6 +26,7 @@ func (h hostFlag) set(text string) error {
 }
 
 type options struct {
+	format   string     // of the answer; empty for text
 	all      bool       // every path must be allowed
 	balancer netip.Addr // see reach.Connection
 }
@@ -37,7 +37,11 @@ type question func(io.Writer, *reach.Graph) (status int, err error)
 func questionOf(words []string, opts options) question {
 	switch {
 	case len(words) == 0:
-		return matrix(report.Text)
+		return matrix(opts.format)
+	case words[0] == "audit":
+		return findings(opts.format, words[1:])
+	case opts.format != "":
+		return nil // the other answers are text
 	case len(words) >= 2 && words[1] == "dns":
 		return func(w io.Writer, g *reach.Graph) (int, error) { return dns(w, g, words[0], words[2:]) }
 	case len(words) == 3:
