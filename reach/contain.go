@@ -11,7 +11,8 @@ import (
 
 // Isolated reports whether some policy isolates e in a direction, so that only what
 // rules allow passes there. Nothing isolates a node, what counts as one, and what is
-// outside. Its cost grows with the number of policies in the namespace of e.
+// outside. Its cost grows with the number of policies in the namespace of e, if they
+// let everything pass that goes from e or comes to it.
 //
 // Isolated panics if e is not an endpoint of g.
 func (g *Graph) Isolated(e Endpoint, d policy.Direction) bool {

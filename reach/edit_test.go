@@ -256,7 +256,7 @@ func edited(g *reach.Graph) string {
 	}
 	for _, e := range g.Pods() {
 		_, err := g.Lookup(e.Name().String())
-		fmt.Fprintln(&b, e, err)
+		fmt.Fprintln(&b, e, err, g.Isolated(e, policy.Egress), g.Isolated(e, policy.Ingress))
 	}
 	return b.String() + servedListing(g)
 }

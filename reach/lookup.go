@@ -16,7 +16,7 @@ import (
 // Pods returns the pods and the workloads that stand for their pods, sorted by
 // namespace, name and kind. Terminated pods are left out.
 func (g *Graph) Pods() []Endpoint {
-	var list []Endpoint
+	list := make([]Endpoint, 0, len(g.pods))
 	for i := range g.pods {
 		if !g.pods[i].Terminated {
 			list = append(list, Endpoint{g, int32(i)})

@@ -456,6 +456,14 @@ func (p *pairing) closeNearPairs() iter.Seq2[int32, int32] {
 
 // isolates reports whether some policy isolates an end in a direction.
 func (g *Graph) isolates(id int32, d policy.Direction) bool {
+	profile := g.egress(id)
+	if d == policy.Ingress {
+		profile = g.ingress(id)
+	}
+	if profile != unisolated {
+		return true
+	}
+	// Policies that allow everything make the same profile as none.
 	pod := g.pod(id)
 	if pod == nil || g.profile.NotEnforced || g.profile.isNode(pod) {
 		return false

@@ -96,6 +96,9 @@ func checkAgainstNaive(t *rapid.T, seen *sample) {
 					}
 					if v := g.Explain(f); v.Allowed != want {
 						t.Fatalf("%s -> %s %s over %v, profile %+v: explained %v, naive %v\n%v", from, to, port, fam, p, v.Allowed, want, v)
+					} else if v.Reason == reach.Policies && (g.Isolated(f.From, policy.Egress) != (len(v.Egress.Isolating) > 0) ||
+						g.Isolated(f.To, policy.Ingress) != (len(v.Ingress.Isolating) > 0)) {
+						t.Fatalf("isolated as not explained, profile %+v\n%v", p, v)
 					}
 				}
 			}
