@@ -200,14 +200,16 @@ func (g *Graph) ingressPasses(from, to *end) bool {
 
 // Exempt reports whether policies have no say between two endpoints, over any
 // family: they are one pod or node, or from is the node that to runs on or counts
-// as it, or to is that of from and the Profile exempts it.
+// as it, or to is that of from and the Profile exempts it. It is false between
+// addresses outside, which are many: whether one endpoint stands for them depends on
+// the policies.
 //
 // Exempt panics if from or to is not an endpoint of g.
 func (g *Graph) Exempt(from, to Endpoint) bool {
 	from.mustBeOf(g)
 	to.mustBeOf(g)
 	a, b := &g.ends[from.id], &g.ends[to.id]
-	return g.owner(from.id) == g.owner(to.id) || g.egressPasses(a, b) || g.ingressPasses(a, b)
+	return from.id < g.first.addr && g.owner(from.id) == g.owner(to.id) || g.egressPasses(a, b) || g.ingressPasses(a, b)
 }
 
 // Ports returns the ports on which from can reach to, over some family.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -397,6 +398,22 @@ func TestText(t *testing.T) {
 		"# Two pods.\n\n-- a.yaml --\r\n" + a + "-- b.json --  \n" + `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"x"},"spec":{"containers":[{"name":"c"}]}}`,
 	} {
 		assert.True(t, reachtest.Text(t, text).Reaches(t, "x/a", "x/b", "80"))
+	}
+}
+
+// Addresses outside reach each other, whether a policy tells them apart or not.
+func TestOutsideReachesItself(t *testing.T) {
+	alike := reachtest.Text(t, "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}, spec: {containers: [{name: c}]}}")
+	toldApart := alike.With(t, policy.Put(&networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "block", Namespace: "x"},
+		Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{
+			{IPBlock: &networkingv1.IPBlock{CIDR: "198.51.100.0/28"}},
+		}}}},
+	}))
+	for _, c := range []*reachtest.Cluster{alike, toldApart} {
+		r := run(func(t reachtest.TB) { c.DoesNotReach(t, "198.51.100.0/24", "outside", "80!") })
+		assert.Contains(t, r.log, "198.51.100.0/24 should not reach outside on 80!, but:")
+		assert.True(t, c.Reaches(t, "198.51.100.0/24", "198.51.100.0/24", "80!"))
 	}
 }
 
