@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -210,7 +209,7 @@ func (p *pairing) closeCells() iter.Seq[cell] {
 	return func(yield func(cell) bool) {
 		p.rows = [2][][][2]int32{make([][][2]int32, len(p.classes)), make([][][2]int32, len(p.classes))}
 		r := p.graphs[0].roll()
-		var pairs [][2]int32
+		var pairs []uint64                                             // from and to
 		for class := len(r.classes); class < len(p.classes); class++ { // the others have not changed
 			for _, d := range directions {
 				if !p.classes[class].changed[d] {
@@ -218,16 +217,16 @@ func (p *pairing) closeCells() iter.Seq[cell] {
 				}
 				for peer := range p.peersThatMayDiffer(r, int32(class), d) {
 					if d == policy.Egress {
-						pairs = append(pairs, [2]int32{int32(class), peer})
+						pairs = append(pairs, uint64(class)<<32|uint64(peer))
 					} else {
-						pairs = append(pairs, [2]int32{peer, int32(class)})
+						pairs = append(pairs, uint64(peer)<<32|uint64(class))
 					}
 				}
 			}
 		}
-		slices.SortFunc(pairs, func(a, b [2]int32) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+		slices.Sort(pairs)
 		for _, pair := range slices.Compact(pairs) {
-			c := cell{from: pair[0], to: pair[1]}
+			c := cell{from: int32(pair >> 32), to: int32(pair)}
 			if p.fillClose(&c) && !yield(c) {
 				return
 			}
