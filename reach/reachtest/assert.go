@@ -2,6 +2,7 @@ package reachtest
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ import (
 func (c *Cluster) Reaches(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
 	return c.check(t, from, to, ports, why, "%s should reach %s on %s", func(q pair) policy.PortSet {
-		return minus(q.asked, q.open)
+		return q.asked.Minus(q.open)
 	})
 }
 
@@ -40,11 +41,8 @@ func (c *Cluster) DoesNotReach(t TB, from, to, ports string, why ...any) bool {
 // exactly these ports. To may not be a Service: name what is behind it.
 func (c *Cluster) ReachesOnlyOn(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
-	if s, err := c.set(to); err == nil && s.service != nil {
-		return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
-	}
 	return c.check(t, from, to, ports, why, onlyOn, func(q pair) policy.PortSet {
-		return union(minus(q.asked, q.open), minus(q.open, q.asked))
+		return union(q.asked.Minus(q.open), q.open.Minus(q.asked))
 	})
 }
 
@@ -67,29 +65,59 @@ func (c *Cluster) ReachesOnly(t TB, from, to, ports string, why ...any) bool {
 func (c *Cluster) only(t TB, allowed, ports string, why []any, claim string, flows func(set ends) (from, to ends)) bool {
 	t.Helper()
 	from, to := flows(ends{text: allowed})
-	pairs, err := c.pairs(from, to, ports)
-	if err != nil {
-		return c.fail(t, why, "%v", err)
+	return c.assert(t, call{claim, from.text, to.text, ports}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgeOnly(t, allowed, ports, why, claim, flows)
+	})
+}
+
+func (c *Cluster) judgeOnly(t TB, allowed, ports string, why []any, claim string, flows func(set ends) (from, to ends)) bool {
+	t.Helper()
+	from, to := flows(ends{text: allowed})
+	var pairs []pair
+	some := false
+	for q, err := range c.whole().pairs(from, to, ports) {
+		if err != nil {
+			return c.fail(t, why, "%v", err)
+		}
+		some = some || !q.asked.Intersect(q.reached()).IsEmpty()
+		if some && c.keepsSets() {
+			break // what is wrong with the others was so before
+		}
+		pairs = append(pairs, q)
 	}
 	c.noteSome(t, pairs)
-	if !slices.ContainsFunc(pairs, func(q pair) bool { return !q.asked.Intersect(q.reached()).IsEmpty() }) {
+	if !some {
 		return c.fail(t, why, "%s on %s, but %s does not reach %s at all", claim, ports, from.text, to.text)
 	}
 	from, to = flows(ends{text: allowed, others: true})
-	pairs, err = c.pairs(from, to, ports)
-	if err != nil {
-		return c.fail(t, why, "%v", err)
+	faults := faults{Cluster: c, wrong: func(q pair) policy.PortSet { return q.asked.Intersect(q.reached()) }}
+	for q, err := range c.pairs(from, to, ports) {
+		if err != nil {
+			return c.fail(t, why, "%v", err)
+		}
+		if q.exempt {
+			return c.fail(t, why, "%s on %s, but policies have no say about anything else", claim, ports)
+		}
+		if !faults.add(q) {
+			break
+		}
 	}
-	if len(pairs) > 0 && pairs[0].exempt {
-		return c.fail(t, why, "%s on %s, but policies have no say about anything else", claim, ports)
-	}
-	c.noteAll(t, pairs, false)
-	return c.judge(t, pairs, why, claim+" on "+ports, func(q pair) policy.PortSet { return q.asked.Intersect(q.reached()) })
+	c.noteAll(t, faults.pairs, false)
+	return faults.none(t, why, claim+" on "+ports)
 }
 
 // IsIsolated asserts that some policy isolates every pod of a set in a direction:
 // what no rule allows is denied.
 func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) bool {
+	t.Helper()
+	return c.assert(t, call{what: "isolated for " + d.String(), from: pods}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgeIsolated(t, pods, d, why)
+	})
+}
+
+func (c *Cluster) judgeIsolated(t TB, pods string, d policy.Direction, why []any) bool {
 	t.Helper()
 	s, err := c.set(pods)
 	if err != nil {
@@ -102,8 +130,16 @@ func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) 
 	if err != nil {
 		return c.fail(t, why, "%v", err)
 	}
+	c.looks().at(d, s.members...)
 	var open []string
-	for _, e := range s.members {
+	near := c.concerned()
+	for n, e := range s.members {
+		if near != nil && !s.isConcerned(near[d], n) || c.asked == nil && c.graph.Isolated(e, d) {
+			continue // the policies need not be recorded
+		}
+		if c.isMutant() {
+			return c.fail(t, why, "%v is not isolated", e)
+		}
 		f := reach.Flow{From: e, To: other, Port: policy.TCP.Port(1)}
 		if d == policy.Ingress {
 			f.From, f.To = other, e
@@ -131,6 +167,14 @@ func (c *Cluster) IsIsolated(t TB, pods string, d policy.Direction, why ...any) 
 // DNS server of the cluster over UDP.
 func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 	t.Helper()
+	return c.assert(t, call{what: "resolves DNS", from: pods}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgeDNS(t, pods, why)
+	})
+}
+
+func (c *Cluster) judgeDNS(t TB, pods string, why []any) bool {
+	t.Helper()
 	s, err := c.set(pods)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
@@ -139,19 +183,26 @@ func (c *Cluster) ResolvesDNS(t TB, pods string, why ...any) bool {
 		return c.fail(t, why, "%q: pods resolve names, not Services", pods)
 	}
 	var failed []string
-	servers := c.graph.DNSServers()
-	for _, e := range s.members {
+	servers, near := c.graph.DNSServers(), c.concerned()
+	for n, e := range s.members {
+		if near != nil && !s.isConcerned(near[policy.Egress], n) {
+			continue
+		}
 		// Of what is recorded, the traces are wanted too.
-		if c.asked == nil && slices.ContainsFunc(servers, func(to reach.Target) bool {
+		if c.asked == nil && c.looks() == nil && slices.ContainsFunc(servers, func(to reach.Target) bool {
 			return c.graph.Reaches(reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}).Reachable()
 		}) {
 			continue
+		}
+		if c.isMutant() {
+			return c.fail(t, why, "%v cannot resolve names", e)
 		}
 		dns, err := c.graph.DNS(e)
 		if err != nil {
 			return c.fail(t, why, "%v", err)
 		}
 		c.noteDNS(t, dns.UDP)
+		c.looks().through(dns.UDP...)
 		if !dns.Resolves() {
 			failed = append(failed, dns.String())
 		}
@@ -188,7 +239,7 @@ type pair struct {
 	meant    [2]string  // of from and to, the addresses that are meant; empty if it is all of them
 	sets     [2]*set    // that they are of
 	asked    policy.PortSet
-	open     policy.PortSet // of a Service, those of asked that reach all of its backends
+	open     policy.PortSet // those of asked that are open, or of all; of a Service, that reach all of its backends
 	partly   policy.PortSet // of a Service, those of asked that reach some
 }
 
@@ -207,29 +258,70 @@ const onlyOn = "%s should reach %s only on %s"
 // the two sets and the ports.
 func (c *Cluster) check(t TB, from, to, ports string, why []any, claim string, wrong func(pair) policy.PortSet) bool {
 	t.Helper()
-	pairs, err := c.pairs(ends{text: from}, ends{text: to}, ports)
-	if err != nil {
-		return c.fail(t, why, "%v", err)
-	}
-	c.noteAll(t, pairs, claim == onlyOn)
-	return c.judge(t, pairs, why, fmt.Sprintf(claim, from, to, ports), wrong)
+	return c.assert(t, call{claim, from, to, ports}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgePairs(t, from, to, ports, why, claim, wrong)
+	})
 }
 
-func (c *Cluster) judge(t TB, pairs []pair, why []any, claim string, wrong func(pair) policy.PortSet) bool {
+func (c *Cluster) judgePairs(t TB, from, to, ports string, why []any, claim string, wrong func(pair) policy.PortSet) bool {
 	t.Helper()
-	var faults []string
-	more := 0
-	for _, q := range pairs {
-		switch bad := wrong(q); {
-		case bad.IsEmpty():
-		case len(faults) < few:
-			faults = append(faults, c.witness(q, bad))
-		default:
-			more++
+	if claim == onlyOn {
+		if s, err := c.set(to); err == nil && s.service != nil {
+			return c.fail(t, why, "%q: only of endpoints can be told on which ports alone they are reached; name those behind the Service", to)
 		}
 	}
-	if len(faults) > 0 {
-		return c.fail(t, why, "%s, but:\n%s", claim, listed(faults, more))
+	faults := faults{Cluster: c, wrong: wrong}
+	for q, err := range c.pairs(ends{text: from}, ends{text: to}, ports) {
+		if err != nil {
+			return c.fail(t, why, "%v", err)
+		}
+		if claim == onlyOn {
+			q.open = c.graph.Ports(q.from, q.to)
+		}
+		if !faults.add(q) {
+			break
+		}
+	}
+	c.noteAll(t, faults.pairs, claim == onlyOn)
+	return faults.none(t, why, fmt.Sprintf(claim, from, to, ports))
+}
+
+// A faults is the pairs of an assertion, of which wrong should return no port.
+type faults struct {
+	*Cluster
+	wrong func(pair) policy.PortSet
+	pairs []pair
+	texts []string // of the first that are not as they should be
+	more  int
+}
+
+// add adds a pair. It reports false if no more are wanted: of a mutant, nothing is
+// recorded or told.
+func (f *faults) add(q pair) bool {
+	bad := f.wrong(q)
+	if f.isMutant() {
+		if !bad.IsEmpty() {
+			f.more++
+		}
+		return f.more == 0
+	}
+	f.pairs = append(f.pairs, q)
+	switch {
+	case bad.IsEmpty():
+	case len(f.texts) < few:
+		f.texts = append(f.texts, f.witness(q, bad))
+	default:
+		f.more++
+	}
+	return true
+}
+
+// none asserts that there is no fault.
+func (f *faults) none(t TB, why []any, claim string) bool {
+	t.Helper()
+	if len(f.texts)+f.more > 0 {
+		return f.fail(t, why, "%s, but:\n%s", claim, listed(f.texts, f.more))
 	}
 	return true
 }
@@ -252,7 +344,7 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 		return text
 	}
 	text := c.graph.Explain(reach.Flow{From: q.from, To: q.to, Port: port}).String()
-	if bad.Intersect(minus(bad, policy.NewPortSet(rangeOf(port)))).IsEmpty() {
+	if bad.Minus(policy.NewPortSet(rangeOf(port))).IsEmpty() {
 		bad = policy.PortSet{}
 	}
 	if !bad.IsEmpty() {
@@ -296,9 +388,16 @@ type ends struct {
 }
 
 func (c *Cluster) ends(e ends) (set, error) {
+	if !e.others {
+		return c.set(e.text)
+	}
+	return c.remember(e, func() (set, error) { return c.others(e) })
+}
+
+func (c *Cluster) others(e ends) (set, error) {
 	s, err := c.set(e.text)
-	if err != nil || !e.others {
-		return s, err
+	if err != nil {
+		return set{}, err
 	}
 	if s.service != nil {
 		return set{}, fmt.Errorf("%q: name the endpoints behind the Service", e.text)
@@ -316,127 +415,206 @@ func (c *Cluster) ends(e ends) (set, error) {
 	return all, nil
 }
 
-// pairs returns the pairs of two sets, those alike once, with what is open between
-// them.
-func (c *Cluster) pairs(from, to ends, ports string) ([]pair, error) {
-	src, err := c.ends(from)
-	if err != nil {
-		return nil, err
-	}
-	if src.service != nil {
-		return nil, fmt.Errorf("%q: connections come from endpoints, not from a Service", from.text)
-	}
-	dst, err := c.ends(to)
-	if err != nil {
-		return nil, err
-	}
-	text, undeclared := strings.CutSuffix(strings.TrimSpace(ports), "!")
-	var all []pair
-	if dst.service != nil {
-		all, err = c.toService(src, *dst.service, text)
-	} else {
-		all, err = c.toEndpoints(src, dst, text)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !undeclared {
-		if err := c.checkDeclared(all, text); err != nil {
-			return nil, err
+// pairs yields the pairs of two sets, those alike once, with what is open between
+// them, or an error.
+func (c *Cluster) pairs(from, to ends, ports string) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		src, dst, err := c.bothEnds(from, to)
+		if err != nil {
+			yield(pair{}, err)
+			return
+		}
+		c.looks().at(policy.Egress, src.members...)
+		c.looks().at(policy.Ingress, dst.members...)
+		text, declared := strings.CutSuffix(strings.TrimSpace(ports), "!")
+		asked := false
+		all := c.toEndpoints(src, dst, text)
+		if dst.service != nil {
+			all = c.toService(src, *dst.service, text)
+		}
+		for q, err := range all {
+			if err == nil {
+				asked, declared = true, declared || c.isDeclared(&q)
+			}
+			if !yield(q, err) || err != nil {
+				return
+			}
+		}
+		if asked && !declared && c.concerned() == nil {
+			yield(pair{}, undeclared(text))
 		}
 	}
-	return all, nil
+}
+
+// bothEnds returns the sets of a question.
+func (c *Cluster) bothEnds(from, to ends) (src, dst set, err error) {
+	if src, err = c.ends(from); err != nil {
+		return src, dst, err
+	}
+	if src.service != nil {
+		return src, dst, fmt.Errorf("%q: connections come from endpoints, not from a Service", from.text)
+	}
+	dst, err = c.ends(to)
+	return src, dst, err
 }
 
 const mostPorts = 256 // of a Service in one assertion
 
-func (c *Cluster) toService(src set, to reach.Target, ports string) ([]pair, error) {
-	asked, err := portsOf(ports, to)
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for r := range asked.Ranges() {
-		if n += int(r.Last) - int(r.First) + 1; n > mostPorts || r == (policy.PortRange{}) {
-			return nil, fmt.Errorf("%v: name the ports of %v one by one", r, to)
+// toService yields pairs of a client and a Service.
+func (c *Cluster) toService(src set, to reach.Target, ports string) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		asked, err := portsOf(ports, to)
+		if err != nil {
+			yield(pair{}, err)
+			return
+		}
+		n := 0
+		for r := range asked.Ranges() {
+			if n += int(r.Last) - int(r.First) + 1; n > mostPorts || r == (policy.PortRange{}) {
+				yield(pair{}, fmt.Errorf("%v: name the ports of %v one by one", r, to))
+				return
+			}
+		}
+		near := c.concerned()
+		for n, from := range src.members {
+			if near != nil && !src.isConcerned(near[policy.Egress], n) {
+				continue
+			}
+			q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}, sets: [2]*set{&src, nil}}
+			q.open, q.partly, err = c.served(from, to, asked)
+			if !yield(q, err) || err != nil {
+				return
+			}
 		}
 	}
-	var all []pair
-	for _, from := range src.members {
-		q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}, sets: [2]*set{&src, nil}}
-		var open, partly []policy.PortRange
-		for r := range asked.Ranges() {
-			for n := int(r.First); n <= int(r.Last); n++ {
-				port := r.Protocol.Port(uint16(n))
-				switch outcome := c.graph.Reaches(reach.Connection{From: from, To: to, Port: port}); outcome {
-				case reach.All:
-					open = append(open, rangeOf(port))
-					partly = append(partly, rangeOf(port))
-				case reach.Some:
-					partly = append(partly, rangeOf(port))
-				case reach.None, reach.NotExposed, reach.OutsideSourceRanges:
-				default:
-					return nil, fmt.Errorf("whether %v reaches %v on %v cannot be said: %s\n%v", from, to, port, outcome,
-						c.graph.Trace(reach.Connection{From: from, To: to, Port: port}))
+}
+
+// served returns those of the ports of a Service on which a client reaches all of its
+// backends, and those on which it reaches some.
+func (c *Cluster) served(from reach.Endpoint, to reach.Target, ports policy.PortSet) (all, some policy.PortSet, err error) {
+	var open, partly []policy.PortRange
+	for r := range ports.Ranges() {
+		for n := int(r.First); n <= int(r.Last); n++ {
+			conn := reach.Connection{From: from, To: to, Port: r.Protocol.Port(uint16(n))}
+			if c.looks() != nil {
+				c.looks().through(c.graph.Trace(conn))
+			}
+			switch outcome := c.graph.Reaches(conn); outcome {
+			case reach.All:
+				open = append(open, rangeOf(conn.Port))
+				partly = append(partly, rangeOf(conn.Port))
+			case reach.Some:
+				partly = append(partly, rangeOf(conn.Port))
+			case reach.None, reach.NotExposed, reach.OutsideSourceRanges:
+			default:
+				return all, some, fmt.Errorf("whether %v reaches %v on %v cannot be said: %s\n%v", from, to, conn.Port, outcome, c.graph.Trace(conn))
+			}
+		}
+	}
+	return policy.NewPortSet(open...), policy.NewPortSet(partly...), nil
+}
+
+// toEndpoints yields pairs of endpoints.
+func (c *Cluster) toEndpoints(src, dst set, ports string) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		_, err := policy.ParsePortSet(ports)
+		byName, asked := err != nil, policy.PortSet{}
+		for q := range c.between(src, dst, byName) {
+			if byName || asked.IsEmpty() {
+				asked, err = portsOf(ports, q.at.Target())
+			}
+			q.asked = asked
+			if err == nil {
+				q.open = c.open(q.from, q.to, asked)
+			}
+			if !yield(q, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// open returns those of ports that are open from one endpoint to another.
+func (c *Cluster) open(from, to reach.Endpoint, ports policy.PortSet) policy.PortSet {
+	asked, denied := 0, 0
+	for r := range ports.Ranges() {
+		if asked++; asked > few || r.First != r.Last {
+			return c.graph.Ports(from, to).Intersect(ports)
+		}
+		port := policy.Port{Protocol: policy.ICMP}
+		if r != (policy.PortRange{}) {
+			port = r.Protocol.Port(r.First)
+		}
+		if !c.graph.Allows(reach.Flow{From: from, To: to, Port: port}) {
+			denied++
+		}
+	}
+	switch denied {
+	case 0:
+		return ports
+	case asked:
+		return policy.PortSet{}
+	}
+	return c.graph.Ports(from, to).Intersect(ports)
+}
+
+// between yields the pairs of two sets, those alike once. Those about which policies
+// have no say are left out, unless there are no others.
+func (c *Cluster) between(src, dst set, alone bool) iter.Seq[pair] {
+	return func(yield func(pair) bool) {
+		found := false
+		add := func(a, b members) bool {
+			q, ok := c.pair(a, b)
+			if !ok {
+				return true
+			}
+			found = true
+			q.at, q.meant, q.sets = b[0], [2]string{src.meant(q.from), dst.meant(q.to)}, [2]*set{&src, &dst}
+			return yield(q)
+		}
+		near := c.concerned()
+		single := c.isMutant() && len(src.members)*len(dst.members) <= mostAlone || near != nil
+		from, to := c.groups(src, single), c.groups(dst, alone || single)
+		for j, b := range to {
+			isNear := near == nil || dst.isConcerned(near[policy.Ingress], j)
+			for i, a := range from {
+				if (isNear || src.isConcerned(near[policy.Egress], i)) && !add(a, b) {
+					return
 				}
 			}
 		}
-		q.open, q.partly = policy.NewPortSet(open...), policy.NewPortSet(partly...)
-		all = append(all, q)
-	}
-	return all, nil
-}
-
-func (c *Cluster) toEndpoints(src, dst set, ports string) ([]pair, error) {
-	_, byName := policy.ParsePortSet(ports)
-	all := c.between(src, dst, byName != nil)
-	for i := range all {
-		q := &all[i]
-		var err error
-		if q.asked, err = portsOf(ports, q.at.Target()); err != nil {
-			return nil, err
+		if found || near != nil {
+			return
 		}
-	}
-	return all, nil
-}
-
-// between returns the pairs of two sets, those alike once, with what is open.
-// Those about which policies have no say are left out, unless there are no others.
-func (c *Cluster) between(src, dst set, alone bool) []pair {
-	var all []pair
-	from, to := c.groups(src, false), c.groups(dst, alone)
-	for _, b := range to {
-		for _, a := range from {
-			if q, ok := c.pair(a, b); ok {
-				q.at, q.open = b[0], c.graph.Ports(q.from, q.to)
-				q.meant, q.sets = [2]string{src.meant(q.from), dst.meant(q.to)}, [2]*set{&src, &dst}
-				all = append(all, q)
+		// The caller wants to know of a pod and itself, or its own node.
+		for _, y := range dst.members {
+			for _, x := range src.members {
+				if !yield(pair{from: x, to: y, at: y, exempt: true}) {
+					return
+				}
 			}
 		}
 	}
-	if len(all) > 0 {
-		return all
-	}
-	// The caller wants to know of a pod and itself, or its own node.
-	for _, y := range dst.members {
-		for _, x := range src.members {
-			all = append(all, pair{from: x, to: y, at: y, exempt: true, open: c.graph.Ports(x, y)})
-		}
-	}
-	return all
 }
+
+// mostAlone is how many pairs cost less than to find the classes of a mutant.
+const mostAlone = 1 << 16
 
 // A members is endpoints of a set that no policy tells apart.
 type members []reach.Endpoint
 
 // groups returns the members of a set by class, or each alone.
 func (c *Cluster) groups(s set, alone bool) []members {
-	var all []members
-	index := make(map[any]int)
-	for _, e := range s.members {
-		class, ok := c.graph.ClassOf(e)
-		if !ok || alone {
-			all = append(all, members{e})
+	all := make([]members, 0, len(s.members))
+	index := make(map[reach.Class]int)
+	for n, e := range s.members {
+		var class reach.Class
+		ok := false
+		if !alone {
+			class, ok = c.graph.ClassOf(e)
+		}
+		if !ok {
+			all = append(all, s.members[n:n+1:n+1])
 			continue
 		}
 		i, known := index[class]

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"testing/fstest"
 
 	"github.com/polreach/polreach/policy"
@@ -29,8 +30,10 @@ type Cluster struct {
 	require bool
 	files   fs.FS   // that the objects were read from, if known
 	asked   *record // nil if nobody wants to know what is asked
+	role    *role   // nil unless Mutate runs a suite on it
 
-	declared func() policy.PortSet // the ports that something in it mentions
+	model    func() (*policy.Model, error) // of the objects; made when it is needed
+	declared func() policy.PortSet         // the ports that something in it mentions
 }
 
 // FS reads the manifests in files and folders of fsys, or all of it, as
@@ -145,7 +148,7 @@ func compiled(t TB, c *policy.Cluster, p reach.Profile) *Cluster {
 		fatal(t, "the cluster cannot be compiled:\n%v", err)
 		return nil
 	}
-	return &Cluster{objects: c, graph: g, profile: p, declared: declaredPorts(c)}
+	return &Cluster{objects: c, graph: g, profile: p, model: sync.OnceValues(c.Model), declared: declaredPorts(c)}
 }
 
 // fatal ends a test.
@@ -171,8 +174,8 @@ func (c *Cluster) With(t TB, edits ...policy.Edit) *Cluster {
 	objects, err := c.objects.With(edits...)
 	if err == nil {
 		n := *c
-		n.objects, n.declared = objects, declaredPorts(objects)
-		if n.graph, err = c.graph.With(edits...); err == nil {
+		n.objects, n.model, n.declared, n.role = objects, sync.OnceValues(objects.Model), declaredPorts(objects), nil
+		if n.graph, err = c.Graph().With(edits...); err == nil {
 			n.asked = c.asked.of(&n)
 			return &n
 		}
@@ -189,7 +192,12 @@ func (c *Cluster) Require() *Cluster {
 }
 
 // Graph returns the compiled cluster, for all that has no assertion.
-func (c *Cluster) Graph() *reach.Graph { return c.graph }
+func (c *Cluster) Graph() *reach.Graph {
+	if c.isMutant() {
+		return c.role.plain()
+	}
+	return c.graph
+}
 
 // fail reports a failure, and ends the test if c requires it. It returns false.
 func (c *Cluster) fail(t TB, why []any, format string, args ...any) bool {

@@ -45,6 +45,14 @@ import (
 // Of ports see [Cluster.Reaches]; of any pod as to they have no names.
 func (c *Cluster) NeverReaches(t TB, from, to, ports string, why ...any) bool {
 	t.Helper()
+	return c.assert(t, call{"never", from, to, ports}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgeFuture(t, from, to, ports, why)
+	})
+}
+
+func (c *Cluster) judgeFuture(t TB, from, to, ports string, why []any) bool {
+	t.Helper()
 	f, err := c.newFuture(from, to, ports)
 	if err != nil {
 		return c.fail(t, why, "%v", err)
@@ -57,6 +65,9 @@ func (c *Cluster) NeverReaches(t TB, from, to, ports string, why ...any) bool {
 	if len(found) == 0 {
 		c.note(t, func(*record) []effect { return []effect{f.effect()} })
 		return true
+	}
+	if c.isMutant() {
+		return c.fail(t, why, "%s", claim)
 	}
 	var texts []string
 	for i, w := range found {
@@ -119,7 +130,7 @@ func (c *Cluster) newFuture(from, to, ports string) (*future, error) {
 		f.direction, which, text, set = policy.Ingress, toWhich, to, from
 	}
 	var err error
-	if f.model, err = c.objects.Model(); err != nil {
+	if f.model, err = c.model(); err != nil {
 		return nil, err
 	}
 	f.namespaces, f.taken = make(map[string]map[string]string), make(map[string]bool)
@@ -135,6 +146,11 @@ func (c *Cluster) newFuture(from, to, ports string) (*future, error) {
 	}
 	if err := f.readOthers(set, ports); err != nil {
 		return nil, err
+	}
+	for name, labels := range f.namespaces {
+		if f.inNamespaces.Matches(labels) {
+			f.looks().couldCome(f.direction, name)
+		}
 	}
 	return f, f.drop(text, set)
 }
@@ -351,7 +367,7 @@ func (f *future) explain(w witness) (string, error) {
 	if !v.Allowed || !f.pods.Matches(w.labels) {
 		return "", fmt.Errorf("what it takes to be allowed is denied\n%s", text)
 	}
-	if open := w.ports.Intersect(g.Ports(flow.From, flow.To)); !minus(open, policy.NewPortSet(rangeOf(port))).IsEmpty() {
+	if open := w.ports.Intersect(g.Ports(flow.From, flow.To)); !open.Minus(policy.NewPortSet(rangeOf(port))).IsEmpty() {
 		text += fmt.Sprintf("\nso on %v", open)
 	}
 	return text, nil

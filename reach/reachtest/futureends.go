@@ -64,6 +64,7 @@ func (f *future) readOthers(text, ports string) error {
 	if none, err := policy.ParsePortSet(ports); err == nil && none.IsEmpty() {
 		return fmt.Errorf("no port is asked about")
 	}
+	f.looks().at(policy.Ingress-f.direction, s.members...)
 	asked, err := portsOf(ports, f.graph.MustLookup("outside:*").Target()) // which declares none
 	if err != nil && f.direction == policy.Ingress {
 		return fmt.Errorf("ports %q: name them by numbers; which names a pod declares that does not exist is not known", ports)

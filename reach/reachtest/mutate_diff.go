@@ -9,16 +9,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// diff returns what an alteration changes, as a unified diff of manifests. Of pods
-// that change together it shows the first.
-func (f *field) diff(a *alteration) string {
-	before, ok := f.manifests.Load(a.before[0])
-	if !ok {
-		before = yamlLines(a.before[0])
-		f.manifests.Store(a.before[0], before)
+// Diff returns what the edit changes, as a unified diff of manifests. Of pods that
+// change together it shows the first.
+func (m Mutant) Diff() string {
+	if len(m.before) == 0 {
+		return ""
 	}
-	text := diff(before.([]string), yamlLines(a.after[0]))
-	if n := len(a.before) - 1; n > 0 {
+	text := diff(yamlLines(m.before[0]), yamlLines(m.after[0]))
+	if n := len(m.before) - 1; n > 0 {
 		text += fmt.Sprintf("and the same in %d more\n", n)
 	}
 	return text

@@ -21,9 +21,6 @@ type alteration struct {
 	before []metav1.Object // what the edits change
 	after  []metav1.Object // what becomes of each; nil if it is gone
 	key    string          // of the label of pods that is renamed; empty if a policy changes
-
-	touched []int32 // the groups that it may concern
-	sides   [2]bool // by direction, what policies say may change of it
 }
 
 // alterations returns the edits that are tried on a cluster, in the order of the

@@ -1,70 +1,37 @@
 package reachtest
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"maps"
-	"net/netip"
-	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/polreach/polreach/cidr"
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"github.com/polreach/polreach/selector"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// A field is what all mutants of a cluster have in common: its endpoints, in groups
-// that no mutant tells apart, and what is open between them in the base, which is
-// the cluster without any edit.
-//
-// The endpoints of every mutant are those of the field, in the same order. Between
-// two groups of which an edit touches neither, all is as it was.
+// A field is what all mutants of a cluster have in common: the cluster before any
+// edit, and what a suite looks at there.
 type field struct {
 	origin *Cluster
-	base   *Cluster         // origin with keepers of blocks
-	extra  []netip.Addr     // of nodes that have several
-	all    []reach.Endpoint // pods, nodes, addresses outside, and the nodes at each of extra
-	pods   int              // how many of all are pods
-	pos    map[reach.Endpoint]ref
-	group  []int32                          // of each of all
-	groups [][]ref                          // the members of each
-	names  map[types.NamespacedName][]int32 // the groups of the pods of a name
-	picked map[string][]int32               // the groups that policies select, by namespace and selector
+	base   *Cluster         // origin with keepers of blocks, of which the mutants are made
+	listed []reach.Endpoint // of the base: pods, nodes and the outside
+	pods   int              // how many of listed are pods
+	others int              // and how many are outside
+	index  map[reach.Endpoint]int
+	byName map[types.NamespacedName]bits // the pods of a name
 
-	manifests sync.Map // the lines of objects of the base
+	picked sync.Map // the pods that policies select, as bits by namespace and selector
 
-	mu      sync.Mutex
-	others  []reach.Endpoint // of the base, that assertions name
-	otherID map[reach.Endpoint]ref
-	between map[[2]int32]*open
+	mu   sync.Mutex
+	held map[call]*footprint // of the assertions that hold before any edit
+	sets map[ends]set        // of the base
 }
 
-// A ref is an index of field.all, or if it is negative, the complement of one of
-// field.others.
-type ref int32
-
-// An around is two endpoints that stand for all of two groups.
-type around struct {
-	from, to ref
-	ok       bool // there are two about which the policies have a say
-}
-
-// An open is what the base lets through from one group to another.
-type open struct {
-	around
-	ports [2]policy.PortSet // by family
-}
-
-// newField returns the field of the mutants that alterations make of c, and finds
-// which groups each touches.
+// newField returns the field of the mutants that alterations make of c.
 func newField(c *Cluster, list []alteration) (*field, error) {
 	base := *c
 	base.asked = nil
@@ -73,61 +40,56 @@ func newField(c *Cluster, list []alteration) (*field, error) {
 		return nil, err
 	}
 	f := &field{
-		origin: c, base: &base, pos: make(map[reach.Endpoint]ref),
-		names: make(map[types.NamespacedName][]int32), picked: make(map[string][]int32),
-		otherID: make(map[reach.Endpoint]ref), between: make(map[[2]int32]*open),
+		origin: c, base: &base, listed: slices.Concat(base.graph.Pods(), base.graph.Nodes(), base.graph.Outside()), index: make(map[reach.Endpoint]int),
+		byName: make(map[types.NamespacedName]bits), held: make(map[call]*footprint), sets: make(map[ends]set),
 	}
-	for _, n := range base.graph.Nodes() {
-		var addrs []netip.Addr
-		for a := range single(n.Addrs()) {
-			addrs = append(addrs, a)
+	pods := c.graph.Pods()
+	f.pods, f.others = len(pods), len(base.graph.Outside())
+	for i, e := range pods {
+		f.index[e] = i
+		if f.byName[e.Name()] == nil {
+			f.byName[e.Name()] = newBits(f.pods)
 		}
-		if len(addrs) > 1 {
-			f.extra = append(f.extra, addrs...)
-		}
+		f.byName[e.Name()].add(i)
 	}
-	f.all, f.pods = f.endpoints(base.graph)
-	for i, e := range f.all {
-		f.pos[e] = ref(i)
-	}
-	if err := f.findGroups(list); err != nil {
-		return nil, err
-	}
-	for i := range list {
-		f.prepare(&list[i])
+	for i, e := range f.listed {
+		f.index[e] = i
 	}
 	return f, nil
 }
 
-// single yields the addresses of a set of a few.
-func single(s cidr.Set) func(func(netip.Addr) bool) {
-	return func(yield func(netip.Addr) bool) {
-		for p := range s.Prefixes() {
-			for a := p.Addr(); p.Contains(a); a = a.Next() {
-				if !yield(a) {
-					return
-				}
-			}
-		}
-	}
+// isPod reports whether an endpoint, of the base or the origin, is one of its Pods.
+func (f *field) isPod(e reach.Endpoint) bool {
+	i, ok := f.index[e]
+	return ok && i < f.pods
 }
 
-// endpoints returns the endpoints of a graph, and how many are pods.
-func (f *field) endpoints(g *reach.Graph) (all []reach.Endpoint, pods int) {
-	all = g.Pods()
-	pods = len(all)
-	all = append(append(all, g.Nodes()...), g.Outside()...)
-	for _, a := range f.extra {
-		if e, err := g.Addr(a); err == nil { // else several have it, and nobody can ask for it
-			all = append(all, e)
-		}
+// set returns a set of the base, which is empty if there is none.
+func (f *field) set(e ends) set {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.sets[e]
+	if ok {
+		return s
 	}
-	return all, pods
+	s, _ = f.base.ends(e)
+	for _, e := range s.members {
+		i, ok := f.index[e]
+		if !ok {
+			s.at = nil
+			break
+		}
+		s.at = append(s.at, i)
+	}
+	f.sets[e] = s
+	return s
 }
 
 // blockKeepers returns edits that put policies for no pod. They have all rules of
 // mutants that are for blocks or for anyone, so that the base tells apart all
-// addresses that a mutant does: then With need not compile it.
+// addresses that a mutant does: then With need not compile it. Nothing is open or
+// closed by them, but more endpoints outside stand for the same addresses, and the
+// pods of a workload may be told apart.
 func blockKeepers(c *policy.Cluster, list []alteration) []policy.Edit {
 	rules := make(map[string][]networkingv1.NetworkPolicyIngressRule)
 	keep := func(o metav1.Object) {
@@ -178,351 +140,202 @@ func blockKeepers(c *policy.Cluster, list []alteration) []policy.Edit {
 
 const keeperLabel = "reachtest"
 
-// findGroups sorts the endpoints into groups. Members of a group look alike to all
-// that a policy of a mutant can say: they have one namespace, the same labels among
-// those that policies look at, the same names of ports, and addresses in the same
-// blocks. Pods that an alteration relabels are apart from all others.
-func (f *field) findGroups(list []alteration) error {
-	m, err := f.base.objects.Model()
-	if err != nil {
-		return err
+// A role is what a Cluster is for while Mutate runs a suite on it: to keep footprints,
+// or to be a mutant.
+type role struct {
+	*field
+	looks *footprint // of the assertion that is being made, if it is kept
+
+	// Of a mutant. What the suite asks without assertions it asks of a Graph without
+	// keepers.
+	touch   *touch
+	plain   func() *reach.Graph
+	inside  func() []reach.Endpoint // as listed: pods and nodes
+	outside func() []reach.Endpoint // and the rest; empty if it is divided otherwise
+
+	// Of the assertion that is being made on a mutant: whether its sets are as they
+	// are before the edit, and whether only what is near can have changed.
+	same, part bool
+}
+
+// rehearsed returns the origin, to run a suite on and keep footprints.
+func (f *field) rehearsed() *Cluster {
+	c := *f.origin
+	c.role = &role{field: f}
+	return &c
+}
+
+// mutant returns the cluster after an edit. It reports false if no cluster takes what
+// it makes.
+func (f *field) mutant(a *alteration) (*Cluster, bool) {
+	c := *f.base
+	var err, errObjects error
+	c.graph, err = f.base.graph.With(a.edits...)
+	c.objects, errObjects = f.origin.objects.With(a.edits...)
+	if cmp.Or(err, errObjects) != nil {
+		return nil, false
 	}
-	keys := make(map[string]bool)
-	var blocks []cidr.Set
-	look := func(o metav1.Object) {
-		np, ok := o.(*networkingv1.NetworkPolicy)
-		if !ok {
-			return
-		}
-		p, err := policy.New(np)
-		if err != nil {
-			return // no cluster takes it
-		}
-		addPodKeys(keys, p)
-		for _, d := range [...]policy.Direction{policy.Egress, policy.Ingress} {
-			for _, r := range p.Half(d).Rules {
-				for _, peer := range r.Peers {
-					if b, ok := peer.(policy.Block); ok {
-						blocks = append(blocks, b.Addrs)
-					}
-				}
+	g, t := c.graph, f.touchOf(a)
+	c.model = sync.OnceValues(func() (*policy.Model, error) { return f.modelAfter(t, c.objects) })
+	c.role = &role{
+		field: f,
+		touch: t,
+		plain: sync.OnceValue(func() *reach.Graph {
+			g, err := f.origin.graph.With(a.edits...)
+			if err != nil {
+				panic("reachtest: the base takes what the cluster refuses: " + err.Error())
 			}
-		}
-	}
-	for _, np := range f.base.objects.Policies {
-		if np != nil {
-			look(np)
-		}
-	}
-	relabels := make(map[string][]int) // the alterations that relabel a pod or workload
-	for n, a := range list {
-		for i := range a.before {
-			if a.key != "" {
-				name := kindAndName(a.before[i])
-				relabels[name] = append(relabels[name], n)
-			} else if hasBlock(a.after[i]) {
-				look(a.after[i])
+			return g
+		}),
+		inside: sync.OnceValue(func() []reach.Endpoint { return slices.Concat(g.Pods(), g.Nodes()) }),
+		outside: sync.OnceValue(func() []reach.Endpoint {
+			list := g.Outside()
+			same := func(a, b reach.Endpoint) bool { return a.Addrs().Equal(b.Addrs()) }
+			if !slices.EqualFunc(list, f.listed[len(f.listed)-f.others:], same) {
+				return nil
 			}
-		}
+			return list
+		}),
 	}
-	addrs := cidr.NewPartition(blocks...)
-	order := slices.Sorted(maps.Keys(keys))
-	pods := slices.DeleteFunc(slices.Clone(m.Pods), func(p policy.Pod) bool { return p.Terminated })
-	ids := make(map[string]int32)
-	for i, e := range f.all {
-		var key []byte
-		if i < f.pods {
-			p := &pods[i]
-			key = append(key, p.Name.Namespace+"\x00"...)
-			for _, k := range order {
-				if v, ok := p.Labels[k]; ok {
-					key = append(key, k+"="+v+"\x00"...)
-				}
-				if slices.Contains(p.Generated, k) {
-					key = append(key, k+"\x00"...)
-				}
-			}
-			key = fmt.Appendf(key, "%t %t %v %d", p.HostNetwork, p.Kind == "Pod", p.Ports, relabels[p.Kind+" "+p.Name.String()])
-			for a := range single(e.Addrs()) {
-				key = fmt.Appendf(key, " %d:%d", a.BitLen(), addrs.Class(a))
-			}
-		} else {
-			key = strconv.AppendInt(key, int64(i), 10) // alone
-		}
-		id, ok := ids[string(key)]
-		if !ok {
-			id = int32(len(f.groups))
-			ids[string(key)] = id
-			f.groups = append(f.groups, nil)
-		}
-		f.group = append(f.group, id)
-		f.groups[id] = append(f.groups[id], ref(i))
-		if name := e.Name(); i < f.pods && !slices.Contains(f.names[name], id) {
-			f.names[name] = append(f.names[name], id)
-		}
-	}
-	return nil
+	return &c, true
 }
 
-// hasBlock reports whether a policy has a block. Mutants look at no label that no
-// policy looks at, so of the others there is nothing to be known.
-func hasBlock(o metav1.Object) bool {
-	np, ok := o.(*networkingv1.NetworkPolicy)
-	if !ok {
-		return false
+// now returns what is listed at i in the mutant. It reports false if it cannot tell.
+func (r *role) now(i int) (e reach.Endpoint, ok bool) {
+	inside := r.inside()
+	if i < len(inside) {
+		return inside[i], true
 	}
-	in := func(peers []networkingv1.NetworkPolicyPeer) bool {
-		return slices.ContainsFunc(peers, func(p networkingv1.NetworkPolicyPeer) bool { return p.IPBlock != nil })
+	outside := r.outside()
+	if len(outside) == 0 {
+		return e, false
 	}
-	return slices.ContainsFunc(np.Spec.Ingress, func(r networkingv1.NetworkPolicyIngressRule) bool { return in(r.From) }) ||
-		slices.ContainsFunc(np.Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) bool { return in(r.To) })
+	return outside[i-len(inside)], true
 }
 
-func kindAndName(o metav1.Object) string {
-	kind := fmt.Sprintf("%T", o) // *v1.Pod
-	return kind[strings.LastIndex(kind, ".")+1:] + " " + namespaceOf(o) + "/" + o.GetName()
+// modelAfter returns the normal form of what an edit has made of the objects.
+func (f *field) modelAfter(t *touch, objects *policy.Cluster) (*policy.Model, error) {
+	before, err := f.origin.model()
+	if err != nil || t.all || len(t.keys) > 0 {
+		return objects.Model()
+	}
+	// Nothing but one policy is another.
+	m := *before
+	m.Policies = slices.DeleteFunc(slices.Clone(m.Policies), func(p *policy.Policy) bool { return p.Name == t.before.Name })
+	if t.after != nil {
+		i, _ := slices.BinarySearchFunc(m.Policies, t.after.Name, func(p *policy.Policy, name types.NamespacedName) int {
+			return cmp.Or(cmp.Compare(p.Name.Namespace, name.Namespace), cmp.Compare(p.Name.Name, name.Name))
+		})
+		m.Policies = slices.Insert(m.Policies, i, t.after)
+	}
+	return &m, nil
 }
 
-// prepare finds the groups that an alteration may concern: those of the pods that
-// the policy selects before or after it, or that get other labels.
-func (f *field) prepare(a *alteration) {
-	for i := range a.before {
-		if before, ok := a.before[i].(*networkingv1.NetworkPolicy); ok {
-			after, _ := a.after[i].(*networkingv1.NetworkPolicy)
-			f.preparePolicy(a, before, after)
-			continue
-		}
-		a.touched = append(a.touched, f.names[types.NamespacedName{Namespace: namespaceOf(a.before[i]), Name: a.before[i].GetName()}]...)
-		a.sides = [2]bool{true, true}
+// assert makes an assertion. Of a mutant it makes only those that may fail.
+func (c *Cluster) assert(t TB, k call, judge func(c *Cluster) bool) bool {
+	t.Helper()
+	if c.role == nil {
+		return judge(c)
 	}
-	slices.Sort(a.touched)
-	a.touched = slices.Compact(a.touched)
+	if c.role.touch == nil {
+		n := c.as(func(r *role) { r.looks = newFootprint(r.field) })
+		if !judge(n) {
+			return false
+		}
+		c.role.mu.Lock()
+		c.role.held[k] = n.role.looks
+		c.role.mu.Unlock()
+		return true
+	}
+	c.role.mu.Lock()
+	before := c.role.held[k]
+	c.role.mu.Unlock()
+	if before == nil || !finds(c.graph, before.names) {
+		n := *c
+		n.graph = c.role.plain() // keepers may tell apart more
+		return judge(&n)
+	}
+	if !c.role.touch.meets(before) {
+		return true
+	}
+	return judge(c.as(func(r *role) {
+		r.same = r.touch.keepsSets(before)
+		r.part = r.same && r.touch.isPart(before)
+	}))
 }
 
-// preparePolicy is prepare for a policy, which is nil after the edit if it is gone.
-func (f *field) preparePolicy(a *alteration, before, after *networkingv1.NetworkPolicy) {
-	said := [2]*policy.Policy{}
-	for i, np := range [...]*networkingv1.NetworkPolicy{before, after} {
-		if np == nil {
-			continue
-		}
-		p, err := policy.New(np)
-		if err != nil {
-			return // no cluster takes it
-		}
-		said[i] = p
-		groups := f.selected(np)
-		a.touched = append(a.touched, groups...)
-	}
-	same := after != nil && namespaceOf(before) == namespaceOf(after) && said[0].Pods.String() == said[1].Pods.String()
-	for d := range a.sides {
-		switch x, y := said[0].Half(policy.Direction(d)), said[1]; {
-		case same:
-			a.sides[d] = !reflect.DeepEqual(x, y.Half(policy.Direction(d)))
-		default:
-			a.sides[d] = x.Isolates || y != nil && y.Half(policy.Direction(d)).Isolates
-		}
-	}
+// as returns c in another role.
+func (c *Cluster) as(change func(*role)) *Cluster {
+	n, r := *c, *c.role
+	change(&r)
+	n.role = &r
+	return &n
 }
 
-// selected returns the groups of the pods that a policy selects.
-func (f *field) selected(np *networkingv1.NetworkPolicy) []int32 {
-	pods, err := selector.New(np.Spec.PodSelector)
-	if err != nil {
-		return nil // no cluster takes it
-	}
-	key := namespaceOf(np) + "/" + pods.String()
-	groups, ok := f.picked[key]
-	if ok {
-		return groups
-	}
-	namespace, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespaceOf(np)}})
-	if err != nil {
+// finds reports whether each name means one endpoint.
+func finds(g *reach.Graph, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		_, err := g.Lookup(name)
+		return err != nil
+	})
+}
+
+// looks returns the footprint that is being made, or nil.
+func (c *Cluster) looks() *footprint {
+	if c.role == nil {
 		return nil
 	}
-	for _, e := range f.base.graph.Select(namespace, pods) {
-		groups = append(groups, f.group[f.pos[e]])
-	}
-	slices.Sort(groups)
-	groups = slices.Compact(groups)
-	f.picked[key] = groups
-	return groups
+	return c.role.looks
 }
 
-// A mutant is a cluster after one alteration, by its field.
-type mutant struct {
-	*field
-	graph   *reach.Graph
-	all     []reach.Endpoint
-	touches []bool // by group
-	*alteration
+// isMutant reports whether c is one on which Mutate runs a suite.
+func (c *Cluster) isMutant() bool { return c.role != nil && c.role.touch != nil }
 
-	othersMu sync.Mutex
-	others   map[ref]reach.Endpoint
+// keepsSets reports whether c is a mutant, and the assertion that is being made is
+// about the sets that it is about before the edit.
+func (c *Cluster) keepsSets() bool { return c.role != nil && c.role.same }
+
+// concerned returns the pods that may open something else than before an edit, and
+// those that may take something else, by direction, if the assertion that is being made
+// holds for all others. It returns nil if that is not so.
+func (c *Cluster) concerned() *[2]bits {
+	if c.role == nil || !c.role.part {
+		return nil
+	}
+	return &c.role.touch.near
 }
 
-// mutate returns the mutant of an alteration, or nil if no cluster takes what it
-// makes.
-func (f *field) mutate(a *alteration) (*mutant, error) {
-	g, err := f.base.graph.With(a.edits...)
-	if err != nil {
-		return nil, nil
+// isConcerned reports whether the n'th member of s is one of the pods concerned.
+func (s *set) isConcerned(near bits, n int) bool { return s.at == nil || near.has(s.at[n]) }
+
+// whole returns c to ask what it is not enough to ask of the pods concerned.
+func (c *Cluster) whole() *Cluster {
+	if c.concerned() == nil {
+		return c
 	}
-	m := &mutant{field: f, graph: g, touches: make([]bool, len(f.groups)), alteration: a}
-	var pods int
-	m.all, pods = f.endpoints(g)
-	same := func(a, b reach.Endpoint) bool { return a.Addrs().Equal(b.Addrs()) }
-	if pods != f.pods || !slices.EqualFunc(m.all[pods:], f.all[pods:], same) {
-		return nil, errors.New("the edit makes other endpoints")
-	}
-	for _, group := range a.touched {
-		m.touches[group] = true
-	}
-	return m, nil
+	return c.as(func(r *role) { r.part = false })
 }
 
-// concerns reports whether the edit may concern the flows between two groups. Those
-// with a label that is renamed do in both directions, and a policy only in those of
-// which it says something else.
-func (m *mutant) concerns(from, to int32) bool {
-	return from < 0 || to < 0 || m.sides[policy.Egress] && m.touches[from] || m.sides[policy.Ingress] && m.touches[to] ||
-		m.key != "" && (m.touches[from] || m.touches[to])
-}
-
-// endpoint returns the endpoint of the mutant that r stands for.
-func (m *mutant) endpoint(r ref) (reach.Endpoint, error) {
-	if r >= 0 {
-		return m.all[r], nil
+// remember returns the set that find does, which may be the same as before an edit.
+func (c *Cluster) remember(e ends, find func() (set, error)) (set, error) {
+	if !c.keepsSets() {
+		return find()
 	}
-	m.othersMu.Lock()
-	defer m.othersMu.Unlock()
-	e, ok := m.others[r]
-	if !ok {
-		var err error
-		if e, err = m.graph.Lookup(m.field.endpoint(r).String()); err != nil {
-			return e, err
+	before := c.role.set(e)
+	if len(before.at) == 0 {
+		return find()
+	}
+	now := setOf(make([]reach.Endpoint, len(before.at))...)
+	now.at = before.at
+	for n, i := range before.at {
+		e, ok := c.role.now(i)
+		if !ok {
+			return find()
 		}
-		if m.others == nil {
-			m.others = make(map[ref]reach.Endpoint)
-		}
-		m.others[r] = e
-	}
-	return e, nil
-}
-
-// endpoint returns the endpoint of the base that r stands for.
-func (f *field) endpoint(r ref) reach.Endpoint {
-	if r >= 0 {
-		return f.all[r]
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.others[^r]
-}
-
-// refTo returns the ref of an endpoint of the base.
-func (f *field) refTo(e reach.Endpoint) ref {
-	if r, ok := f.pos[e]; ok {
-		return r
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r, ok := f.otherID[e]
-	if !ok {
-		r = ref(^len(f.others))
-		f.otherID[e] = r
-		f.others = append(f.others, e)
-	}
-	return r
-}
-
-// openOf returns what the base lets through from one group to another.
-func (f *field) openOf(a, b int32) *open {
-	k := [2]int32{a, b}
-	f.mu.Lock()
-	o, ok := f.between[k]
-	f.mu.Unlock()
-	if ok {
-		return o
-	}
-	o = &open{around: f.findPair(f.groups[a], f.groups[b])}
-	if o.ok {
-		for i, family := range reachFamilies {
-			o.ports[i] = f.base.graph.PortsOver(family, f.endpoint(o.from), f.endpoint(o.to))
+		now.members[n] = e
+		if part, ok := before.within[before.members[n]]; ok {
+			now.limit(e, part)
 		}
 	}
-	f.mu.Lock()
-	f.between[k] = o
-	f.mu.Unlock()
-	return o
-}
-
-var reachFamilies = [...]reach.Family{reach.IPv4, reach.IPv6}
-
-// findPair returns two of endpoints about which policies have a say.
-func (f *field) findPair(a, b []ref) around {
-	g := f.base.graph
-	for _, x := range a {
-		for _, y := range b {
-			if !g.Exempt(f.endpoint(x), f.endpoint(y)) {
-				return around{x, y, true}
-			}
-		}
-	}
-	if len(a) == 1 && len(b) == 1 && a[0] == b[0] {
-		// A workload stands for one of its pods, which reaches another one.
-		if other, err := g.Lookup("replica:" + f.endpoint(a[0]).String()); err == nil {
-			return around{a[0], f.refTo(other), true}
-		}
-	}
-	return around{}
-}
-
-// A change is what an edit makes of the flows between two endpoints of the base.
-type change struct {
-	from, to      reach.Endpoint
-	family        reach.Family
-	before, after policy.PortSet
-}
-
-// difference returns the first change of the relation, in the order of endpoints, or
-// nil if the mutant is equivalent to the base: the same ports are open between every
-// two endpoints, over each family.
-func (m *mutant) difference() (*change, error) {
-	for a := range m.groups {
-		for b := range m.groups {
-			if !m.concerns(int32(a), int32(b)) {
-				continue
-			}
-			o := m.openOf(int32(a), int32(b))
-			if !o.ok {
-				continue
-			}
-			from, err := m.endpoint(o.from)
-			if err != nil {
-				return nil, err
-			}
-			to, err := m.endpoint(o.to)
-			if err != nil {
-				return nil, err
-			}
-			for i, family := range reachFamilies {
-				if after := m.graph.PortsOver(family, from, to); !after.Equal(o.ports[i]) {
-					return m.changeOf(o, from, to, change{family: family, before: o.ports[i], after: after}), nil
-				}
-			}
-		}
-	}
-	return nil, nil
-}
-
-// changeOf returns a change between two endpoints of the mutant over one family, or
-// over any, if there is one.
-func (m *mutant) changeOf(o *open, from, to reach.Endpoint, ch change) *change {
-	ch.from, ch.to = m.field.endpoint(o.from), m.field.endpoint(o.to)
-	before, after := m.base.graph.Ports(ch.from, ch.to), m.graph.Ports(from, to)
-	if !before.Equal(after) {
-		ch.family, ch.before, ch.after = reach.AnyFamily, before, after
-	}
-	return &ch
+	return now, nil
 }

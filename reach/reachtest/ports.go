@@ -10,33 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// minus returns the ports of a that b does not hold.
-func minus(a, b policy.PortSet) policy.PortSet {
-	next := map[policy.Protocol]int{policy.TCP: 1, policy.UDP: 1, policy.SCTP: 1}
-	var rest []policy.PortRange
-	portless := true
-	add := func(p policy.Protocol, first, last int) {
-		if first <= last {
-			rest = append(rest, policy.PortRange{Protocol: p, First: uint16(first), Last: uint16(last)})
-		}
-	}
-	for r := range b.Ranges() {
-		if r == (policy.PortRange{}) {
-			portless = false
-			continue
-		}
-		add(r.Protocol, next[r.Protocol], int(r.First)-1)
-		next[r.Protocol] = int(r.Last) + 1
-	}
-	for p, first := range next {
-		add(p, first, 65535)
-	}
-	if portless {
-		rest = append(rest, policy.PortRange{})
-	}
-	return a.Intersect(policy.NewPortSet(rest...))
-}
-
 // everyPort is every port of every protocol.
 var everyPort = policy.NewPortSet(
 	policy.PortRange{Protocol: policy.TCP, First: 1, Last: 65535},
@@ -121,23 +94,11 @@ func podSpecs(c *policy.Cluster) func(func(*corev1.PodSpec) bool) {
 // portless are the protocols that nothing could declare.
 var portless = policy.NewPortSet(policy.PortRange{})
 
-// checkDeclared returns an error if ports are asked of pods or of a Service and
-// nothing declares any of them.
-func (c *Cluster) checkDeclared(pairs []pair, text string) error {
-	asked := false
-	for _, q := range pairs {
-		if q.service == nil && q.to.Name().Namespace == "" {
-			return nil // nobody declares the ports of nodes and of the outside
-		}
-		if !q.asked.Intersect(c.declared()).IsEmpty() || !q.asked.Intersect(portless).IsEmpty() {
-			return nil
-		}
-		asked = true
-	}
-	if !asked {
-		return nil
-	}
-	return undeclared(text)
+// isDeclared reports whether something declares a port that is asked of a pod or of a
+// Service. Nobody declares the ports of nodes and of the outside.
+func (c *Cluster) isDeclared(q *pair) bool {
+	return q.service == nil && q.to.Name().Namespace == "" ||
+		!q.asked.Intersect(c.declared()).IsEmpty() || !q.asked.Intersect(portless).IsEmpty()
 }
 
 // undeclared returns the error that nothing declares ports.

@@ -24,23 +24,26 @@ import (
 // A set is endpoints of a Graph. Of an endpoint outside it may hold some of the
 // addresses only, which reach the same.
 type set struct {
-	members []reach.Endpoint // each once
-	has     map[reach.Endpoint]bool
+	members []reach.Endpoint                  // each once
+	index   map[reach.Endpoint]bool           // of members; nil until somebody asks
 	within  map[reach.Endpoint]cidr.Set       // of endpoints outside, the addresses meant; all if there is no entry
 	owners  map[reach.Endpoint]reach.Endpoint // of a pod or node as it is reached at one address, the pod or node
 	service *reach.Target                     // instead of members
+	at      []int                             // of a mutant, where the members are listed before the edit, if that is known
 }
 
 // set returns what a text names. It is an error if that is nothing.
 func (c *Cluster) set(text string) (set, error) {
-	s, err := c.parseSet(text, set{})
-	if err != nil {
-		return set{}, fmt.Errorf("%q: %w", text, err)
-	}
-	if len(s.members) == 0 && s.service == nil {
-		return set{}, fmt.Errorf("%q holds nothing", text)
-	}
-	return s, nil
+	return c.remember(ends{text: text}, func() (set, error) {
+		s, err := c.parseSet(text, set{})
+		if err != nil {
+			return set{}, fmt.Errorf("%q: %w", text, err)
+		}
+		if len(s.members) == 0 && s.service == nil {
+			return set{}, fmt.Errorf("%q holds nothing", text)
+		}
+		return s, nil
+	})
 }
 
 // parseSet is set for a text in which "*" is rest, unless that is empty.
@@ -58,11 +61,10 @@ func (c *Cluster) parseSet(text string, rest set) (set, error) {
 		switch {
 		case err != nil:
 			return set{}, err
-		case t.service == nil:
-		case len(terms) > 1:
-			return set{}, errors.New("a Service stands alone")
-		default:
+		case len(terms) == 1:
 			return t, nil
+		case t.service != nil:
+			return set{}, errors.New("a Service stands alone")
 		}
 		if err := s.apply(c.graph, t, except[i]); err != nil {
 			return set{}, err
@@ -104,7 +106,7 @@ func (s *set) apply(g *reach.Graph, t set, except bool) error {
 func (s *set) join(t set) {
 	for _, e := range t.members {
 		part, isPart := t.within[e]
-		had := s.has[e]
+		had := s.has(e)
 		before, wasPart := s.within[e]
 		switch {
 		case !had:
@@ -129,7 +131,7 @@ func (s *set) less(g *reach.Graph, t set) error {
 	var gone cidr.Set // addresses of pods and nodes
 	touched := make(map[reach.Endpoint]bool)
 	for at, owner := range t.owners {
-		if t.has[at] {
+		if t.has(at) {
 			gone = gone.Union(at.Addrs())
 			touched[owner] = true
 		}
@@ -140,14 +142,14 @@ func (s *set) less(g *reach.Graph, t set) error {
 		part, isPart := before.within[e]
 		owner, isAt := before.owners[e]
 		switch {
-		case t.has[e]:
+		case t.has(e):
 			if taken, ok := t.within[e]; ok {
 				if rest := before.addrs(e).Minus(taken); !rest.IsEmpty() {
 					s.add(e)
 					s.limit(e, rest)
 				}
 			}
-		case isAt && t.has[owner]:
+		case isAt && t.has(owner):
 		case touched[e]:
 			for p := range e.Addrs().Minus(gone).Prefixes() {
 				if err := s.addAt(g, e, p); err != nil {
@@ -184,22 +186,24 @@ func (s *set) addAt(g *reach.Graph, e reach.Endpoint, block netip.Prefix) error 
 }
 
 func (s *set) add(e reach.Endpoint) {
-	if s.has == nil {
-		s.has = make(map[reach.Endpoint]bool)
-	}
-	if !s.has[e] {
-		s.has[e] = true
+	if !s.has(e) {
+		s.index[e], s.at = true, nil
 		s.members = append(s.members, e)
 	}
 }
 
-func setOf(members ...reach.Endpoint) set {
-	var s set
-	for _, e := range members {
-		s.add(e)
+func (s *set) has(e reach.Endpoint) bool {
+	if s.index == nil {
+		s.index = make(map[reach.Endpoint]bool, len(s.members))
+		for _, e := range s.members {
+			s.index[e] = true
+		}
 	}
-	return s
+	return s.index[e]
 }
+
+// setOf returns the set of members that differ.
+func setOf(members ...reach.Endpoint) set { return set{members: members} }
 
 func (s *set) limit(e reach.Endpoint, addrs cidr.Set) {
 	if s.within == nil {
@@ -271,6 +275,7 @@ func (c *Cluster) term(text string) (set, error) {
 	if err != nil {
 		return set{}, err
 	}
+	c.looks().named(e, text)
 	s, err := c.podsOf(e, text)
 	if err == nil && slices.ContainsFunc(s.members, c.hasTerminated) {
 		err = fmt.Errorf("%v has terminated: nothing reaches it, and it reaches nothing", e)
@@ -280,7 +285,7 @@ func (c *Cluster) term(text string) (set, error) {
 
 // hasTerminated reports whether an endpoint is a pod that has left the network.
 func (c *Cluster) hasTerminated(e reach.Endpoint) bool {
-	if _, ok := c.graph.ClassOf(e); ok {
+	if e.Name().Namespace == "" || slices.Contains(c.graph.Pods(), e) {
 		return false
 	}
 	return c.graph.Explain(reach.Flow{From: e, To: c.graph.MustLookup("outside:*"), Port: policy.TCP.Port(1)}).Reason == reach.Terminated
@@ -310,10 +315,11 @@ func (c *Cluster) podsOf(e reach.Endpoint, text string) (set, error) {
 	case "pod", "replica", "node", "node-of", "outside":
 		return setOf(e), nil
 	}
-	if _, ok := c.graph.ClassOf(e); ok {
+	listed := c.graph.Pods()
+	if slices.Contains(listed, e) {
 		return setOf(e), nil
 	}
-	m, err := c.objects.Model()
+	m, err := c.model()
 	if err != nil {
 		return set{}, err
 	}
@@ -335,11 +341,12 @@ func (c *Cluster) podsOf(e reach.Endpoint, text string) (set, error) {
 		if err != nil {
 			return set{}, err
 		}
-		if _, running := c.graph.ClassOf(pod); running {
+		if slices.Contains(listed, pod) { // else it has terminated
 			s.add(pod)
 		}
 	}
 	slices.SortFunc(s.members, func(a, b reach.Endpoint) int { return cmp.Compare(a.Name().Name, b.Name().Name) })
+	c.looks().employs(e, s.members)
 	if len(s.members) < 2 {
 		s.add(e)
 	}
@@ -380,6 +387,7 @@ func (c *Cluster) selectors(which string) (namespaces, pods selector.Selector, e
 	if pods, err = parseSelector(text); err != nil {
 		return namespaces, pods, err
 	}
+	c.looks().picks(pods)
 	if text, ok := strings.CutPrefix(in+" ", "namespaces "); ok {
 		if strings.TrimSpace(text) == "" {
 			return namespaces, pods, errors.New(`a label selector is missing after "in namespaces"; for those of all namespaces, write "pods"`)

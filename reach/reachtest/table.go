@@ -93,6 +93,14 @@ func (c *Cluster) MatchesTableFile(t TB, file string, why ...any) bool {
 
 func (c *Cluster) matches(t TB, name, text string, why []any) bool {
 	t.Helper()
+	return c.assert(t, call{"table", name, text, ""}, func(c *Cluster) bool {
+		t.Helper()
+		return c.judgeTable(t, name, text, why)
+	})
+}
+
+func (c *Cluster) judgeTable(t TB, name, text string, why []any) bool {
+	t.Helper()
 	tab, err := parseTable(name, text)
 	if err == nil {
 		err = tab.complete()
@@ -116,6 +124,9 @@ func (c *Cluster) matches(t TB, name, text string, why []any) bool {
 			f, err := c.cell(t, from[i], to[j], want)
 			if err != nil {
 				return c.fail(t, why, "%v", tab.errorf(want.line, want.col, "%v", err))
+			}
+			if f != nil && c.isMutant() {
+				return c.fail(t, why, "%s does not match", name)
 			}
 			if f != nil {
 				f.row, f.column = i, j
@@ -222,18 +233,21 @@ func (c *Cluster) cell(t TB, from, to set, want cell) (*fault, error) {
 	ports, err := want.ports()
 	byName := err != nil
 	f := &fault{want: want}
-	pairs := c.between(from, to, byName)
+	c.looks().at(policy.Egress, from.members...)
+	c.looks().at(policy.Ingress, to.members...)
+	pairs := slices.Collect(c.between(from, to, byName))
 	if t != nil {
 		c.noteAll(t, pairs, true)
 	}
 	for _, q := range pairs {
+		q.open = c.graph.Ports(q.from, q.to)
 		if byName {
 			if ports, err = portsOf(want.text, q.at.Target()); err != nil {
 				return nil, err
 			}
 		}
 		f.find(q, max(1, c.count(q.like)))
-		bad := union(minus(ports, q.open), minus(q.open, ports))
+		bad := union(ports.Minus(q.open), q.open.Minus(ports))
 		if !bad.IsEmpty() && f.bad.IsEmpty() {
 			f.witness, f.bad = q, bad
 		}
