@@ -467,3 +467,67 @@ func (w *twin) checkExample(t *rapid.T, name string, c reach.Change, bad func(fr
 	}
 	require.True(t, slices.ContainsFunc(fams, func(fam reach.Family) bool { return bad(from, to, f.Port, fam) }), "%s: %v: %v", name, c, f)
 }
+
+// A ClusterIP is outside the cluster no more: flows to it are not compared with a Graph
+// that has it, and are between two that have it not, whichever Graph came first.
+func TestCompareClusterIP(t *testing.T) {
+	const objects = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: x}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: x, labels: {app: a}}
+status: {podIP: 10.0.0.1}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: x}
+spec: {podSelector: {}, policyTypes: [Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow, namespace: x}
+spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.1/32}}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: other, namespace: x}
+spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.1/32}}]}]}
+`
+	const service = `---
+apiVersion: v1
+kind: Service
+metadata: {name: s, namespace: x}
+spec: {clusterIP: 203.0.113.1, ports: [{port: 80}]}
+`
+	with := func(g *reach.Graph, e policy.Edit) *reach.Graph {
+		h, err := g.With(e)
+		require.NoError(t, err)
+		require.True(t, h.MadeByEdit())
+		return h
+	}
+	remove := policy.Remove("NetworkPolicy", "x", "allow")
+	const closed = "closed x/a -> 203.0.113.1/32 all"
+	const same = "no difference"
+
+	had := parsed(t, objects+service)
+	gone := with(had, policy.Remove("Service", "x", "s"))
+	has := parsed(t, objects)
+	svc := had.Cluster().Services[0]
+	got := with(has, policy.Put(svc))
+	for _, tt := range []struct {
+		why           string
+		before, after *reach.Graph
+		want          string
+	}{
+		{"it is a ClusterIP before", had, with(gone, remove), same},
+		{"it is one no more", gone, with(gone, remove), closed},
+		{"it is one on both sides", got, with(got, remove), same},
+		{"it is one after", has, with(got, remove), same},
+		{"it is one on neither side", has, with(has, remove), closed},
+	} {
+		require.Equal(t, tt.want, reach.Compare(tt.before, tt.after).String(), tt.why)
+	}
+}

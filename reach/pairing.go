@@ -25,7 +25,8 @@ type pairing struct {
 	whole        bool         // classes are told apart by isolation, and all cells are wanted
 	relations    [2]*relation // nil if the sides are close
 
-	rows [2][][][2]int32 // if they are, by direction and class, the rows of both sides that some port has together
+	roll *roll           // if they are
+	rows [2][][][2]int32 // by direction and class, the rows of both sides that some port has together
 
 	once    sync.Once     // of what comes
 	between []policy.Edit // that make the second cluster of the first
@@ -52,9 +53,9 @@ type cell struct {
 func newPairing(g, h *Graph, whole bool) *pairing {
 	p := &pairing{graphs: [2]*Graph{g, h}, sets: newPortSets(), whole: whole}
 	if !whole && areClose(g, h) {
-		r := g.roll()
-		p.findCloseThings(r)
-		p.findCloseClasses(r)
+		p.roll = p.closeRoll()
+		p.ids, p.owners, p.firstOutside, p.addrs = p.roll.ids, p.roll.owners, p.roll.firstOutside, p.roll.addrs
+		p.findCloseClasses()
 	} else {
 		p.findThings()
 		p.findClasses()

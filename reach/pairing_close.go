@@ -23,7 +23,7 @@ type roll struct {
 	owners       []int32
 	firstOutside int32
 	addrs        []cidr.Set
-	outside      *cidr.Set // the first of the sets that addrs come from
+	outside      *cidr.Set // the first of the sets that addrs come from, if a Graph has them
 	thing        []int32   // of each end; -1 for none
 	classOf      []int32   // of each thing; -1 for what is as the pod or node that it is an address of
 	classes      []pairedClass
@@ -31,6 +31,13 @@ type roll struct {
 }
 
 func (g *Graph) findRoll() *roll {
+	r := g.rollWith(g.outside())
+	r.outside = &g.outside()[0]
+	return r
+}
+
+// rollWith returns the roll with some of the addresses outside, by class.
+func (g *Graph) rollWith(outside []cidr.Set) *roll {
 	r := &roll{thing: make([]int32, len(g.ends))}
 	for i := range r.thing {
 		r.thing[i] = -1
@@ -57,8 +64,7 @@ func (g *Graph) findRoll() *roll {
 		}
 	}
 	r.firstOutside = int32(len(r.ids))
-	r.outside = &g.outside()[0]
-	for i, set := range g.outside() {
+	for i, set := range outside {
 		if !set.IsEmpty() {
 			add(g.first.addr + int32(i))
 			r.addrs = append(r.addrs, set)
@@ -98,24 +104,26 @@ func (g *Graph) findRoll() *roll {
 	return r
 }
 
-// findCloseThings is findThings for close sides, on which all ends have the same ids.
-func (p *pairing) findCloseThings(r *roll) {
-	p.ids, p.owners, p.firstOutside, p.addrs = r.ids, r.owners, r.firstOutside, r.addrs
+// closeRoll returns the roll of close sides. If the addresses of Services have changed,
+// classes of addresses that are outside on one side only are not in it.
+func (p *pairing) closeRoll() *roll {
 	g, h := p.graphs[0], p.graphs[1]
-	if x, y := g.outside(), h.outside(); &x[0] != r.outside || &y[0] != r.outside {
-		// Addresses of Services have changed.
-		p.addrs = nil
-		for _, id := range p.ids[p.firstOutside:] {
-			i := id[0] - g.first.addr
-			p.addrs = append(p.addrs, x[i].Intersect(y[i]))
-		}
+	r, x, y := g.roll(), g.outside(), h.outside()
+	if &x[0] == r.outside && &y[0] == r.outside {
+		return r
 	}
+	both := make([]cidr.Set, len(x))
+	for i := range both {
+		both[i] = x[i].Intersect(y[i])
+	}
+	return g.rollWith(both)
 }
 
 // findCloseClasses puts those things in classes of their own that With has changed, so
 // that all members of a class have the same profiles on each side and are in the same
 // rows.
-func (p *pairing) findCloseClasses(r *roll) {
+func (p *pairing) findCloseClasses() {
+	r := p.roll
 	touched := make(map[int32]bool) // ends
 	for _, g := range p.graphs {
 		g.over.touch(touched)
@@ -208,7 +216,7 @@ func (o *overlay) touch(ids map[int32]bool) {
 func (p *pairing) closeCells() iter.Seq[cell] {
 	return func(yield func(cell) bool) {
 		p.rows = [2][][][2]int32{make([][][2]int32, len(p.classes)), make([][][2]int32, len(p.classes))}
-		r := p.graphs[0].roll()
+		r := p.roll
 		var pairs []uint64                                             // from and to
 		for class := len(r.classes); class < len(p.classes); class++ { // the others have not changed
 			for _, d := range directions {

@@ -84,6 +84,7 @@ func (g *Graph) putServices(p *patch) {
 			}
 			g.outside = sync.OnceValue(g.findOutside)
 			g.samples = sync.OnceValue(g.findSamples)
+			g.roll = sync.OnceValue(g.findRoll)
 		}
 	}
 	for name := range changed {
