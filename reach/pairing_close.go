@@ -142,7 +142,7 @@ func (p *pairing) findCloseClasses() {
 	var lists []byte
 	for _, id := range ids {
 		t := r.thing[id]
-		if t < 0 {
+		if t < 0 || !p.isTold(t) {
 			continue
 		}
 		if of := r.classOf[t]; of >= 0 {
@@ -182,6 +182,13 @@ func (p *pairing) findCloseClasses() {
 		c := &p.classes[i]
 		c.members = slices.DeleteFunc(slices.Clone(c.members), func(t int32) bool { return touched[p.ids[t][0]] })
 	}
+}
+
+// isTold reports whether a thing is told of by itself: it is not as the pod or node of
+// which it is an address.
+func (p *pairing) isTold(t int32) bool {
+	id := p.ids[t][0]
+	return p.owners[t] == t || p.graphs[0].isApart(id) || p.graphs[1].isApart(id)
 }
 
 // touch adds the ends that are not as in the Graph below, or that rows of the overlay
@@ -437,7 +444,7 @@ func (p *pairing) closeNearPairs() iter.Seq2[int32, int32] {
 		ends := p.graphs[0].ends
 		var nodes []int32
 		for t := range p.firstOutside {
-			if e := &ends[p.ids[t][0]]; e.flags&isNode != 0 && p.graphs[0].isFixed(e.host) {
+			if e := &ends[p.ids[t][0]]; e.flags&isNode != 0 && p.graphs[0].isFixed(e.host) && p.isTold(t) {
 				nodes = append(nodes, t)
 			}
 		}
