@@ -269,6 +269,59 @@ func TestPropertyCompare(t *testing.T) {
 	require.Greater(t, seen.denied, 1000)
 }
 
+// Two Graphs that With has made differ as those do that Compile makes of their clusters,
+// however they come from each other.
+func TestPropertyCompareMade(t *testing.T) {
+	made := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c, p := genCluster(t), genProfile(t)
+		complete(t, c)
+		graphs := []*reach.Graph{compile(t, p, c)}
+		for range rapid.IntRange(1, 6).Draw(t, "edits") {
+			g := graphs[rapid.IntRange(0, len(graphs)-1).Draw(t, "of")]
+			edits, _ := genEdits(t, g.Cluster())
+			if h, err := g.With(edits...); err == nil {
+				graphs = append(graphs, h)
+			}
+		}
+		g, h := rapid.SampledFrom(graphs).Draw(t, "before"), rapid.SampledFrom(graphs).Draw(t, "after")
+		if g != h && g.MadeByEdit() && h.MadeByEdit() {
+			made++
+		}
+		d, want := reach.Compare(g, h), reach.Compare(compile(t, p, g.Cluster()), compile(t, p, h.Cluster()))
+		require.Equal(t, pairsOf(want), pairsOf(d), "%v\n\n%v", want, d)
+	})
+	require.Greater(t, made, 10)
+}
+
+// pairsOf returns the flows of d, one end and prefix at a time.
+func pairsOf(d *reach.Diff) map[string]string {
+	names := func(e reach.Ends) []string {
+		var list []string
+		for m := range e.Members() {
+			list = append(list, fmt.Sprint(reach.FullName(m), m.Addrs()))
+		}
+		for p := range e.Outside().Prefixes() {
+			list = append(list, p.String())
+		}
+		return list
+	}
+	ports := make(map[string]policy.PortSet)
+	for _, c := range slices.Concat(d.Opened, d.Closed) {
+		for _, from := range names(c.From) {
+			for _, to := range names(c.To) {
+				k := fmt.Sprintf("%v %s -> %s %v %v", c.Opened, from, to, c.Family, c.OwnNode)
+				ports[k] = policy.NewPortSet(slices.AppendSeq(slices.Collect(ports[k].Ranges()), c.Ports.Ranges())...)
+			}
+		}
+	}
+	texts := make(map[string]string)
+	for k, set := range ports {
+		texts[k] = set.String()
+	}
+	return texts
+}
+
 // unasked reports whether a pair is none that a Diff has under these names: a pod and
 // itself, or a pod at an address that policies do not tell apart from the pod.
 func (w *twin) unasked(from, to string) bool {
@@ -530,4 +583,33 @@ spec: {clusterIP: 203.0.113.1, ports: [{port: 80}]}
 	} {
 		require.Equal(t, tt.want, reach.Compare(tt.before, tt.after).String(), tt.why)
 	}
+}
+
+// What both of two Graphs allow over one family only is not told of another.
+func TestIntersectsFamily(t *testing.T) {
+	text := func(a string) string {
+		return `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: x, labels: {app: a}}
+status: {podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}` + a + `]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: x, labels: {app: b}}
+status: {podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.2}, {ip: "fd00::2"}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b, namespace: x}
+spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}]}]}
+`
+	}
+	one, two := parsed(t, text("")), parsed(t, text(`, {ip: "fd00::1"}`))
+	c, ok := one.Intersects(two)
+	require.True(t, ok)
+	require.Equal(t, "opened x/a -> x/b all over IPv4", c.String(), "a has no IPv6 address before")
+	c, ok = two.Intersects(one)
+	require.True(t, ok)
+	require.Equal(t, "opened x/a -> x/b all", c.String(), "a has no other after")
 }

@@ -154,12 +154,12 @@ func (p *pairing) change(c cell, side int, entries []entry) (Change, bool) {
 	return ch, ok
 }
 
-// both returns what both sides let through in a cell.
+// both returns what both sides let through in a cell, for the second side.
 func (p *pairing) both(c cell) []entry {
 	for f, fam := range families {
 		ports := p.sets.sets[c.ports[0][f]].Intersect(p.sets.sets[c.ports[1][f]])
 		if !ports.IsEmpty() {
-			if p.common(c, 0)&p.common(c, 1) != hasBoth {
+			if p.common(c, 1) != hasBoth {
 				fam = AnyFamily
 			}
 			return []entry{{c.to, p.sets.number(ports), fam}}

@@ -138,11 +138,23 @@ func (g *Graph) idAt(owner int32, a netip.Addr) (int32, bool) {
 	return -1, false
 }
 
-// isApart reports whether policies may treat an end differently from the pod or node
-// of which it is one address.
+// isApart reports whether policies treat an end differently from the pod or node of
+// which it is one address.
 func (g *Graph) isApart(id int32) bool {
 	owner := g.owner(id)
-	return id != owner && (g.differsAt(id) || g.over.hasMoved(id) || g.over.hasMoved(owner))
+	return id != owner && (g.differsAt(id) || g.over != nil && g.over.differAt(id, owner))
+}
+
+// differAt reports whether an overlay has an end elsewhere than the pod or node of which
+// it is one address.
+func (o *overlay) differAt(id, owner int32) bool {
+	at, whole := o.seats(id), o.seats(owner)
+	for f, fam := range families {
+		if o.below.ends[id].flags&fam.flag() != 0 && at[f] != whole[f] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(o.lists, func(l memberSet) bool { return l.has(id) != l.has(owner) })
 }
 
 // differsAt is isApart for a Graph that Compile made.
