@@ -35,7 +35,8 @@ func (c Cause) String() string {
 
 // Causes returns the smallest set of objects of which it is enough that they change
 // to turn the answer to c.Flow, over the first family of c that is turned. Of several
-// sets as small it returns the first by kind and name. The zero Change has none.
+// sets as small it returns that with the most policies, and then the first by kind and
+// name. The zero Change has none.
 //
 // It is exact for policies, for the two ends and their namespaces and nodes, and for
 // the Profile. If it takes the change of other objects as well, it returns a set of
@@ -190,6 +191,11 @@ func (f *fault) sort() {
 			f.far = append(f.far, e)
 		}
 	}
+	slices.SortStableFunc(f.near, func(a, b policy.Edit) int {
+		kind, _ := a.Object()
+		other, _ := b.Object()
+		return cmp.Compare(kind, other)
+	})
 }
 
 // nodeOf returns the name of the node of a pod, of the first side that has it.
@@ -213,7 +219,9 @@ func (f *fault) causes() []Cause {
 	for m := range uint(1) << choices {
 		masks = append(masks, m)
 	}
-	slices.SortStableFunc(masks, func(a, b uint) int { return cmp.Compare(bits.OnesCount(a), bits.OnesCount(b)) })
+	slices.SortFunc(masks, func(a, b uint) int { // the sets of fewer first, and then the first by their order
+		return cmp.Or(cmp.Compare(bits.OnesCount(a), bits.OnesCount(b)), cmp.Compare(bits.Reverse(b), bits.Reverse(a)))
+	})
 	var best []policy.Edit
 	profile, found := false, false
 	size := func() int {
@@ -301,7 +309,11 @@ func (f *fault) solve(edits []policy.Edit, profile bool) ([]policy.Edit, bool) {
 		s.both(egress.stopping(), []option{{}})
 		s.both([]option{{}}, ingress.stopping())
 	}
-	return s.best, s.found
+	var best []policy.Edit
+	for _, i := range s.best {
+		best = append(best, f.policies[i])
+	}
+	return best, s.found
 }
 
 // isDecided reports whether policies can decide.
@@ -326,7 +338,7 @@ func (f *fault) state(edits []policy.Edit, profile bool) (*Graph, bool) {
 // A solver finds the fewest changes of policies with which sides decide as wanted.
 type solver struct {
 	policies []policy.Edit
-	best     []policy.Edit
+	best     []int // by number, ascending
 	found    bool
 }
 
@@ -452,13 +464,11 @@ func (s *solver) both(a, b []option) {
 	for _, x := range a {
 		for _, y := range b {
 			o := x.with(y)
-			if s.found && len(o.changed) >= len(s.best) || slices.ContainsFunc(o.changed, func(i int) bool { return slices.Contains(o.kept, i) }) {
+			if s.found && cmp.Or(cmp.Compare(len(o.changed), len(s.best)), slices.Compare(o.changed, s.best)) >= 0 ||
+				slices.ContainsFunc(o.changed, func(i int) bool { return slices.Contains(o.kept, i) }) {
 				continue
 			}
-			s.best, s.found = nil, true
-			for _, i := range o.changed {
-				s.best = append(s.best, s.policies[i])
-			}
+			s.best, s.found = o.changed, true
 		}
 	}
 }

@@ -129,6 +129,8 @@ status: {phase: Running, podIP: 10.0.0.2}
 		{"one that allows is less than two that go", deny("d1") + deny("d2"), fromA, "NetworkPolicy x/from-a added"},
 		{"each end needs a rule of its own", deny("d1") + denyEgress, deny("d1") + denyEgress + fromA + toB, "NetworkPolicy x/from-a added, NetworkPolicy x/to-b added"},
 		{"any of two closes, and the first is told", "", deny("d1") + deny("d2"), "NetworkPolicy x/d1 added"},
+		{"any of two closes, and the first is told, though it is at the other end", "", policyOf("a", "{podSelector: {matchLabels: {app: b}}}") + denyEgress,
+			"NetworkPolicy x/a added"},
 		{"what allows twice must go twice", deny("d1") + fromA + policyOf("more", "{podSelector: {}, ingress: [{}]}"), deny("d1"),
 			"NetworkPolicy x/from-a removed, NetworkPolicy x/more removed"},
 	} {
