@@ -297,12 +297,7 @@ func (p *pairing) together(side int, list []int32) (n int, whole string) {
 
 // outsideName returns the shortest name of addresses outside the cluster.
 func (p *pairing) outsideName(side int, set cidr.Set) string {
-	var all [2]cidr.Set
-	for t := p.firstOutside; t < int32(len(p.ids)); t++ {
-		s := p.outside(t)
-		f := familyOf(s.First()).index()
-		all[f] = all[f].Union(s)
-	}
+	all := p.allOutside()
 	switch {
 	case set.Equal(all[0].Union(all[1])):
 		return "outside"
@@ -318,6 +313,19 @@ func (p *pairing) outsideName(side int, set cidr.Set) string {
 	}
 	cut := max(strings.LastIndex(text[:most], ", "), strings.LastIndex(text[:most], " and "), strings.LastIndex(text[:most], " except "))
 	return text[:cut] + " ..."
+}
+
+// findAllOutside returns all addresses outside the cluster, by family.
+func (p *pairing) findAllOutside() (all [2]cidr.Set) {
+	var prefixes [2][]netip.Prefix
+	for _, s := range p.addrs {
+		f := familyOf(s.First()).index()
+		prefixes[f] = slices.AppendSeq(prefixes[f], s.Prefixes())
+	}
+	for f := range all {
+		all[f] = cidr.Of(prefixes[f]...)
+	}
+	return all
 }
 
 // changes collects what differs between two Graphs into few rows.
@@ -434,18 +442,35 @@ func (b *changes) changes(side int) []Change {
 		n = len(near)
 	}
 	add(near, true)
+	sortChanges(list)
+	return list
+}
+
+// sortChanges sorts by the first things at both ends, which it looks for once: each row
+// may have thousands of classes.
+func sortChanges(list []Change) {
+	type place struct {
+		from, to int32
+		ports    string
+		change   Change
+	}
 	first := func(e Ends) int32 {
-		n := int32(len(b.p.ids))
+		n := int32(len(e.p.ids))
 		for _, c := range e.classes {
 			n = min(n, e.members(c)[0])
 		}
 		return n
 	}
-	slices.SortStableFunc(list, func(x, y Change) int {
-		return cmp.Or(cmp.Compare(first(x.From), first(y.From)), cmp.Compare(first(x.To), first(y.To)), cmp.Compare(x.Family, y.Family),
-			cmp.Compare(x.Ports.String(), y.Ports.String()))
+	places := make([]place, len(list))
+	for i, c := range list {
+		places[i] = place{first(c.From), first(c.To), c.Ports.String(), c}
+	}
+	slices.SortStableFunc(places, func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.from, y.from), cmp.Compare(x.to, y.to), cmp.Compare(x.change.Family, y.change.Family), cmp.Compare(x.ports, y.ports))
 	})
-	return list
+	for i := range places {
+		list[i] = places[i].change
+	}
 }
 
 // trim takes those classes out of a row between which and all of the other end there

@@ -28,6 +28,8 @@ type pairing struct {
 	roll *roll           // if they are
 	rows [2][][][2]int32 // by direction and class, the rows of both sides that some port has together
 
+	allOutside func() [2]cidr.Set // by family
+
 	once    sync.Once     // of what comes
 	between []policy.Edit // that make the second cluster of the first
 }
@@ -52,6 +54,7 @@ type cell struct {
 // whole of them.
 func newPairing(g, h *Graph, whole bool) *pairing {
 	p := &pairing{graphs: [2]*Graph{g, h}, sets: newPortSets(), whole: whole}
+	p.allOutside = sync.OnceValue(p.findAllOutside)
 	if !whole && areClose(g, h) {
 		p.roll = p.closeRoll()
 		p.ids, p.owners, p.firstOutside, p.addrs = p.roll.ids, p.roll.owners, p.roll.firstOutside, p.roll.addrs
