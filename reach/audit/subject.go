@@ -89,13 +89,26 @@ func newSubject(g *reach.Graph) (*subject, error) {
 	if s.model, err = s.cluster.Model(); err != nil {
 		return nil, err
 	}
+	for _, ns := range s.model.Namespaces {
+		s.namespaceLabels[ns.Name] = ns.Labels
+	}
+	s.addAllObjects()
+	if err := s.addPolicies(); err != nil {
+		return nil, err
+	}
+	s.addPods()
+	s.selectPods()
+	return s, nil
+}
+
+func (s *subject) addPolicies() error {
 	for _, np := range s.cluster.Policies {
 		if np == nil {
 			continue
 		}
 		p, err := policy.New(np)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.policies = append(s.policies, &subjectPolicy{Policy: p, object: np, key: np.Name})
 	}
@@ -105,26 +118,34 @@ func newSubject(g *reach.Graph) (*subject, error) {
 		}
 		return cmp.Or(comparePlaces(s.cluster.Place(a.object, ""), s.cluster.Place(b.object, "")), compareSpecs(a, b))
 	})
-	s.nameAll()
-	for _, ns := range s.model.Namespaces {
-		s.namespaceLabels[ns.Name] = ns.Labels
+	for _, p := range s.policies {
+		s.policiesIn[p.Name.Namespace] = append(s.policiesIn[p.Name.Namespace], p)
 	}
-	// The Graph and the model have the pods in one order.
-	ends := g.Pods()
+	s.nameAll()
+	return nil
+}
+
+func (s *subject) addPods() {
+	ends := s.g.Pods() // in the order of the model
 	for i := range s.model.Pods {
 		p := &s.model.Pods[i]
 		if p.Terminated {
 			continue
 		}
 		pod := &subjectPod{Pod: p, end: ends[len(s.pods)], index: len(s.pods)}
+		pod.declared = declaredPorts(s.objects[objectKey{p.Kind, p.Name}], p)
+		pod.portsText = fmt.Sprint(p.Ports, pod.declared)
 		s.pods = append(s.pods, pod)
 		if pod.policed = !p.HostNetwork || s.profile.HostNetworkAsPods; pod.policed {
 			s.policed = append(s.policed, pod)
 			s.podsIn[p.Name.Namespace] = append(s.podsIn[p.Name.Namespace], pod)
 		}
 	}
+}
+
+// selectPods finds which policies select which pods.
+func (s *subject) selectPods() {
 	for i, p := range s.policies {
-		s.policiesIn[p.Name.Namespace] = append(s.policiesIn[p.Name.Namespace], p)
 		for _, pod := range s.podsIn[p.Name.Namespace] {
 			if p.Pods.Matches(pod.Labels) {
 				p.pods = append(p.pods, pod)
@@ -133,12 +154,6 @@ func newSubject(g *reach.Graph) (*subject, error) {
 			}
 		}
 	}
-	s.addAllObjects()
-	for _, pod := range s.pods {
-		pod.declared = declaredPorts(s.objects[objectKey{pod.Kind, pod.Name}], pod.Pod)
-		pod.portsText = fmt.Sprint(pod.Ports, pod.declared)
-	}
-	return s, nil
 }
 
 func (s *subject) addAllObjects() {
