@@ -22,8 +22,9 @@ type pairing struct {
 	addrs        []cidr.Set // of the things outside
 	classes      []pairedClass
 	sets         *portSets
-	whole        bool         // classes are told apart by isolation, and all cells are wanted
-	relations    [2]*relation // nil if the sides are close
+	differences  map[[2]int32]int32 // of two of sets
+	whole        bool               // classes are told apart by isolation, and all cells are wanted
+	relations    [2]*relation       // nil if the sides are close
 
 	roll *roll           // if they are
 	rows [2][][][2]int32 // by direction and class, the rows of both sides that some port has together
@@ -54,6 +55,7 @@ type cell struct {
 // whole of them.
 func newPairing(g, h *Graph, whole bool) *pairing {
 	p := &pairing{graphs: [2]*Graph{g, h}, sets: newPortSets(), whole: whole}
+	p.differences = make(map[[2]int32]int32)
 	p.allOutside = sync.OnceValue(p.findAllOutside)
 	if !whole && areClose(g, h) {
 		p.roll = p.closeRoll()
@@ -484,32 +486,50 @@ func (p *pairing) nearPairs() iter.Seq2[int32, int32] {
 
 // only returns what one side alone lets through in a cell.
 func (p *pairing) only(c cell, side int) []entry {
-	var extra [2]policy.PortSet
-	isEmpty := true
+	var extra [2]int32
 	for f := range extra {
-		if c.ports[0][f] != c.ports[1][f] {
-			extra[f] = p.sets.sets[c.ports[side][f]].Minus(p.sets.sets[c.ports[1-side][f]])
-			isEmpty = isEmpty && extra[f].IsEmpty()
-		}
+		extra[f] = p.minus(c.ports[side][f], c.ports[1-side][f])
 	}
-	if isEmpty {
+	if extra == [2]int32{} {
 		return nil
 	}
 	common := p.common(c, side)
 	if common != hasBoth {
-		return []entry{{c.to, p.sets.number(extra[common.only()]), AnyFamily}}
+		return []entry{{c.to, extra[common.only()], AnyFamily}}
 	}
-	both := extra[0].Intersect(extra[1])
+	if extra[0] == extra[1] {
+		return []entry{{c.to, extra[0], AnyFamily}}
+	}
+	x, y := p.sets.sets[extra[0]], p.sets.sets[extra[1]]
+	both := x.Intersect(y)
 	var list []entry
 	for _, x := range [...]struct {
 		ports  policy.PortSet
 		family Family
-	}{{both, AnyFamily}, {extra[0].Minus(both), IPv4}, {extra[1].Minus(both), IPv6}} {
+	}{{both, AnyFamily}, {x.Minus(both), IPv4}, {y.Minus(both), IPv6}} {
 		if !x.ports.IsEmpty() {
 			list = append(list, entry{c.to, p.sets.number(x.ports), x.family})
 		}
 	}
 	return list
+}
+
+// minus returns the number of the ports in one set and not in another. Many cells ask
+// for the same.
+func (p *pairing) minus(a, b int32) int32 {
+	switch {
+	case a == b || a == 0:
+		return 0
+	case b == 0:
+		return a
+	}
+	k := [2]int32{a, b}
+	n, ok := p.differences[k]
+	if !ok {
+		n = p.sets.number(p.sets.sets[a].Minus(p.sets.sets[b]))
+		p.differences[k] = n
+	}
+	return n
 }
 
 // only returns the index of the one family in f.
