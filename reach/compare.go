@@ -222,21 +222,27 @@ func (e Ends) String() string {
 		return "nothing"
 	}
 	const most = 5
-	var names []string
+	var names []string // no more than may be needed
+	n := 0
+	add := func(name func() string) {
+		if n++; n <= most+1 {
+			names = append(names, name())
+		}
+	}
 	list := e.sorted()
 	for len(list) > 0 {
 		part, whole := e.p.together(e.side, list)
 		if whole != "" {
-			names = append(names, whole)
+			add(func() string { return whole })
 		} else {
 			for _, t := range list[:part] {
-				names = append(names, e.p.name(e.side, t))
+				add(func() string { return e.p.name(e.side, t) })
 			}
 		}
 		list = list[part:]
 	}
-	if n := len(names) - most; n > 1 {
-		names = append(names[:most], fmt.Sprintf("%d more", n))
+	if n > most+1 {
+		names = append(names[:most], fmt.Sprintf("%d more", n-most))
 	}
 	if set := e.Outside(); !set.IsEmpty() {
 		names = append(names, e.p.outsideName(e.side, set))
