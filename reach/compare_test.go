@@ -291,7 +291,7 @@ func TestPropertyCompareMade(t *testing.T) {
 		d, want := reach.Compare(g, h), reach.Compare(compile(t, p, g.Cluster()), compile(t, p, h.Cluster()))
 		require.Equal(t, pairsOf(want), pairsOf(d), "%v\n\n%v", want, d)
 	})
-	require.Greater(t, made, 10)
+	require.NotZero(t, made, "the sample has no two Graphs that With made")
 }
 
 // pairsOf returns the flows of d, one end and prefix at a time.
