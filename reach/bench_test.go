@@ -547,6 +547,27 @@ func BenchmarkTrace(b *testing.B) {
 	connections(b, func(g *reach.Graph, c reach.Connection) { g.Trace(c) })
 }
 
+// The doors of a pod that has some.
+func BenchmarkExposures(b *testing.B) {
+	for _, s := range sizes[:3] {
+		b.Run(s.String(), func(b *testing.B) {
+			g, err := reach.Compile(s.Cluster())
+			if err != nil {
+				b.Fatal(err)
+			}
+			pods := slices.DeleteFunc(g.Pods()[:min(200, len(g.Pods()))], func(e reach.Endpoint) bool { return len(g.Exposures(e)) == 0 })
+			if len(pods) == 0 {
+				b.Skip("no pod has a door")
+			}
+			i := 0
+			for b.Loop() {
+				g.Exposures(pods[i%len(pods)])
+				i++
+			}
+		})
+	}
+}
+
 // BenchmarkCompare compares a Graph with what With makes of it, whether anything
 // differs and what does, and with what Compile makes of the same cluster afresh.
 func BenchmarkCompare(b *testing.B) {

@@ -103,6 +103,7 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 	}
 	var list []Exposure
 	index := make(map[exposureKey]int)
+	var clients, unknown [][]cidr.Set // of each of list; united at the end, as each may have many runs
 	for _, client := range g.Outside() {
 		results := make(map[exposureKey]*clientResult)
 		g.walkDoors(Connection{From: client, Port: s.Ports[port].Port}, service, port, func(h hop) {
@@ -111,6 +112,7 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 				if _, ok := index[k]; !ok {
 					index[k] = len(list)
 					list = append(list, Exposure{Door: h.door, Pod: Endpoint{g, pod}, Port: p, SeenAs: g.seenBehind(s, h.door)})
+					clients, unknown = append(clients, nil), append(unknown, nil)
 				}
 				if !g.leadsTo(&h, pod, p) {
 					continue
@@ -122,20 +124,36 @@ func (g *Graph) exposuresBy(service, port, pod int32) []Exposure {
 			}
 		})
 		for k, r := range results {
-			x := &list[index[k]]
+			i := index[k]
+			x := &list[i]
 			switch a, b := r.sum[0].outcome(), r.sum[1].outcome(); {
 			case a.Reachable() && b.Reachable():
-				x.Clients = x.Clients.Union(client.Addrs())
+				clients[i] = append(clients[i], client.Addrs())
 				x.OwnNode = x.OwnNode || !r.fair[0] || !r.fair[1]
 			case a.Reachable() || b.Reachable() || a == Unknown || b == Unknown:
-				x.Unknown = x.Unknown.Union(client.Addrs())
+				unknown[i] = append(unknown[i], client.Addrs())
 				if x.Missing == "" {
 					x.Missing = cmp.Or(r.missing, g.familyOfService(service))
 				}
 			}
 		}
 	}
+	for i := range list {
+		list[i].Clients, list[i].Unknown = unite(clients[i]), unite(unknown[i])
+	}
 	return list
+}
+
+// unite returns the addresses that are in some of sets.
+func unite(sets []cidr.Set) cidr.Set {
+	switch n := len(sets); n {
+	case 0:
+		return cidr.Set{}
+	case 1:
+		return sets[0]
+	default:
+		return unite(sets[:n/2]).Union(unite(sets[n/2:]))
+	}
 }
 
 type exposureKey struct {
