@@ -96,7 +96,7 @@ type analysis struct {
 }
 
 // analyses are all analyses, in the order of the documentation.
-var analyses = []analysis{noEffect, isolation, halfOpen, plugins}
+var analyses = []analysis{noEffect, isolation, halfOpen, plugins, exposure, traps}
 
 // Checks returns all checks, by group, in the order of the package documentation.
 func Checks() []Check {

@@ -103,6 +103,15 @@ func ExampleText() {
 	//     proof: shop/api -> shop/db 5432/TCP over IPv4: denied: for egress, shop/api is isolated by policy shop/api, and no rule allows it
 	//     see: shop.yaml:33: NetworkPolicy shop/api
 	//     suggestion: allow the flows in the egress of the other end, or remove it
+	// shop.yaml:24: NetworkPolicy shop/db: spec.ingress[1]: note: the rule lets addresses outside the cluster connect to shop/db on all ports: 192.0.2.0/26, 192.0.2.128/25, 192.0.2.64/27 and 192.0.2.96/27 [address-exposed]
+	//     proof: 192.0.2.0/24 -> shop/db 5432/TCP: allowed
+	//     suggestion: name the peers that need it, or narrow the blocks
+	// shop.yaml:24: NetworkPolicy shop/db: spec.ingress[1]: warning: the rule lets addresses outside the cluster connect to 5432/TCP (PostgreSQL) at shop/db: 192.0.2.0/26, 192.0.2.128/25, 192.0.2.64/27 and 192.0.2.96/27 [admin-port-exposed]
+	//     proof: 192.0.2.0/24 -> shop/db 5432/TCP: allowed
+	//     suggestion: name the peers that need the port
+	// shop.yaml:24: NetworkPolicy shop/db: spec.ingress[1]: note: the rule opens ports that no container of shop/db declares: all ports but 5432/TCP [undeclared-port-open]
+	//     proof: 192.0.2.0/24 -> shop/db 1/TCP: allowed, and the pod declares 5432/TCP
+	//     suggestion: list the ports that are meant, or declare them
 	// shop.yaml:27: NetworkPolicy shop/db: spec.ingress[1].from[0].ipBlock.except[0]: error: the exception does not keep its addresses out: they are allowed all the same [except-defeated]
 	//     proof: 192.0.2.0/24 -> shop/db 1/TCP: 192.0.2.64 passes by shop/db ingress[1] (shop.yaml:24), from[1]
 	//     see: shop.yaml:24: NetworkPolicy shop/db: spec.ingress[1]

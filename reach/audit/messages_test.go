@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,7 +110,9 @@ status: {podIP: 10.0.0.7}
 	}
 	var ids []string
 	for _, c := range audit.Checks() {
-		ids = append(ids, c.ID)
+		if !slices.Contains(exposureChecks, c.ID) && !slices.Contains(trapChecks, c.ID) {
+			ids = append(ids, c.ID)
+		}
 	}
 	assert.Equal(t, ids, covered)
 	want, err := os.ReadFile("testdata/messages.txt")

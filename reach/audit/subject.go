@@ -273,8 +273,13 @@ func compareNames(a, b types.NamespacedName) int {
 // about returns a Finding about a field of an object, or about all of it, to be
 // filled in.
 func (s *subject) about(obj metav1.Object, field string) Finding {
-	f := Finding{Place: s.cluster.Place(obj, field)}
-	kind, name, _ := strings.Cut(f.Place.Object, " ")
+	return aboutPlace(s.cluster.Place(obj, field))
+}
+
+// aboutPlace is about for what stands at a place.
+func aboutPlace(at policy.Place) Finding {
+	f := Finding{Place: at}
+	kind, name, _ := strings.Cut(at.Object, " ")
 	f.Kind, f.Name.Name = kind, name
 	if namespace, name, ok := strings.Cut(name, "/"); ok {
 		f.Name = types.NamespacedName{Namespace: namespace, Name: name}
