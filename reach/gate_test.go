@@ -151,7 +151,7 @@ func TestImports(t *testing.T) {
 		"selector": {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v3", "k8s.io/api/"},
 		"cidr":     {"k8s.io/", "sigs.k8s.io/", "go.yaml.in/", "github.com/"},
 	}
-	for _, pkg := range []string{"cidr", "selector", "policy", "policy/scale", "reach", "reach/generate", "reach/reachtest", "reach/report"} {
+	for _, pkg := range []string{"cidr", "selector", "policy", "policy/scale", "reach", "reach/audit", "reach/generate", "reach/reachtest", "reach/report"} {
 		files, err := filepath.Glob("../" + pkg + "/*.go")
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
