@@ -147,13 +147,24 @@ func (s *subject) alike(pods []*subjectPod, by func(*subjectPod) string) [][]*su
 		class                 reach.Class
 		ports, selectedBy, by string
 	}
-	index := make(map[kind]int)
-	var groups [][]*subjectPod
-	for _, pod := range pods {
+	return grouped(pods, func(pod *subjectPod) (kind, bool) {
 		class, _ := s.g.ClassOf(pod.end)
 		k := kind{class, pod.portsText, pod.selectedBy, ""}
 		if by != nil {
 			k.by = by(pod)
+		}
+		return k, true
+	})
+}
+
+// grouped returns pods in groups of one key, but for those that have none.
+func grouped[K comparable](pods []*subjectPod, keyOf func(*subjectPod) (K, bool)) [][]*subjectPod {
+	index := make(map[K]int)
+	var groups [][]*subjectPod
+	for _, pod := range pods {
+		k, ok := keyOf(pod)
+		if !ok {
+			continue
 		}
 		i, ok := index[k]
 		if !ok {

@@ -71,23 +71,14 @@ func (x *exposer) isolatedIn(g *reach.Graph, ends []reach.Endpoint) [][]*subject
 		kind  int
 		class reach.Class
 	}
-	index := make(map[key]int)
-	var groups [][]*subjectPod
-	for _, pod := range x.held.pods {
+	return grouped(x.held.pods, func(pod *subjectPod) (key, bool) {
 		k := key{kind: x.kindOf[pod.index]}
 		if !x.kinds[k.kind].isolated[policy.Ingress] {
-			continue
+			return k, false
 		}
 		k.class, _ = g.ClassOf(ends[pod.index])
-		i, ok := index[k]
-		if !ok {
-			i = len(groups)
-			index[k] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], pod)
-	}
-	return groups
+		return k, true
+	})
 }
 
 // admittedFrom returns the ports on which a pod lets in all pods of other namespaces,

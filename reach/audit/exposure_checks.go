@@ -139,19 +139,7 @@ func (x *exposer) report(f Finding, pods []*subjectPod) {
 
 // alike returns pods in groups of one kind.
 func (x *exposer) alike(pods []*subjectPod) [][]*subjectPod {
-	index := make(map[int]int)
-	var groups [][]*subjectPod
-	for _, pod := range pods {
-		k := x.kindOf[pod.index]
-		i, ok := index[k]
-		if !ok {
-			i = len(groups)
-			index[k] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], pod)
-	}
-	return groups
+	return grouped(pods, func(pod *subjectPod) (int, bool) { return x.kindOf[pod.index], true })
 }
 
 // allowing returns the first rule that lets a flow pass at one of its ends, if a rule
