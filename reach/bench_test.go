@@ -614,3 +614,38 @@ func BenchmarkCompare(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCauses looks for the cause of a change between two snapshots of a cluster, in
+// which every object has another resourceVersion.
+func BenchmarkCauses(b *testing.B) {
+	g := graph(b, scale.M)
+	c := g.Cluster().Clone()
+	for i, pod := range c.Pods {
+		c.Pods[i] = pod.DeepCopy()
+		c.Pods[i].ResourceVersion = "2"
+	}
+	for i, ns := range c.Namespaces {
+		c.Namespaces[i] = ns.DeepCopy()
+		c.Namespaces[i].ResourceVersion = "2"
+	}
+	for i, n := range c.Nodes {
+		c.Nodes[i] = n.DeepCopy()
+		c.Nodes[i].ResourceVersion = "2"
+	}
+	edited := c.Policies[len(c.Policies)/2].DeepCopy()
+	edited.Spec.Ingress, edited.Spec.Egress = nil, nil
+	c.Policies[len(c.Policies)/2] = edited
+	h, err := reach.Compile(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := reach.Compare(g, h)
+	if len(d.Closed) == 0 {
+		b.Fatal("nothing has closed")
+	}
+	for b.Loop() {
+		if causes := d.Closed[0].Causes(); len(causes) != 1 {
+			b.Fatal(causes)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -185,8 +186,10 @@ func (f *fault) sort() {
 			f.policies = append(f.policies, e)
 		case kind == "NetworkPolicy":
 			// It selects neither end.
-		case near:
+		case near && f.isNews(kind, name):
 			f.near = append(f.near, e)
+		case near:
+			// Of two snapshots of a cluster, most objects differ in what matters to nobody.
 		default:
 			f.far = append(f.far, e)
 		}
@@ -196,6 +199,27 @@ func (f *fault) sort() {
 		other, _ := b.Object()
 		return cmp.Compare(kind, other)
 	})
+}
+
+// isNews reports whether an object means something else in one cluster than in the
+// other.
+func (f *fault) isNews(kind string, name types.NamespacedName) bool {
+	var models [2]*policy.Model
+	var clusters [2]*policy.Cluster
+	for s, g := range f.p.graphs {
+		c, ok := only(g.cluster, kind, name)
+		if !ok {
+			return true
+		}
+		m, err := c.Model()
+		if err != nil {
+			return true
+		}
+		models[s], clusters[s] = m, c
+	}
+	x, y := models[0], models[1]
+	return !reflect.DeepEqual(x.Pods, y.Pods) || !reflect.DeepEqual(x.Nodes, y.Nodes) || !reflect.DeepEqual(x.Namespaces, y.Namespaces) ||
+		!x.PodCIDRs.Equal(y.PodCIDRs) || !reflect.DeepEqual(ownersIn(clusters[0]), ownersIn(clusters[1]))
 }
 
 // nodeOf returns the name of the node of a pod, of the first side that has it.
