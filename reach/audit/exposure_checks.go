@@ -5,7 +5,6 @@ import (
 
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // exposure finds what is open to more than it is likely meant for, though something
@@ -170,9 +169,4 @@ func spellFlow(f reach.Flow) spelled {
 		return e.String()
 	}
 	return spelled{text(f.From), text(f.To), f.Port, f.Family}
-}
-
-// aboutNamespace is about for the namespace of pods.
-func (s *subject) aboutNamespace(pods []*subjectPod) Finding {
-	return s.aboutNamed("Namespace", types.NamespacedName{Name: pods[0].Name.Namespace})
 }

@@ -616,3 +616,19 @@ spec: {containers: [{name: c}]}
 		"the rule opens ports that no container of shop/api, shop/db and shop/web declares: all ports",
 	}, messages)
 }
+
+// A namespace without an object is known by its pods, and code scanning wants a file.
+func TestNamespaceWithoutObject(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: bare}\n" +
+		"spec: {containers: [{name: c, ports: [{containerPort: 22}]}]}\nstatus: {podIP: 10.0.9.1}\n"
+	c, err := policy.Parse("bare.yaml", strings.NewReader("---\n"+pod))
+	require.NoError(t, err)
+	g, err := reach.Compile(c)
+	require.NoError(t, err)
+	list, err := audit.Run(g, "admin-port-exposed", "no-default-deny-ingress")
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	for _, f := range list {
+		assert.Equal(t, policy.Place{File: "bare.yaml", Line: 2, Object: "Namespace bare"}, f.Place, f.Check)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"github.com/polreach/polreach/policy"
 	"github.com/polreach/polreach/reach"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // isolation finds what is open because no policy isolates it, and rules that mean
@@ -57,11 +56,7 @@ func (s *subject) openNamespace(ns string, report func(Finding)) {
 		if len(open[d]) == 0 {
 			continue
 		}
-		f := s.aboutNamed("Namespace", types.NamespacedName{Name: ns})
-		if f.Place.File == "" { // it is known by what is in it
-			pod := s.aboutWorkload(open[d]).Place
-			f.Place.File, f.Place.Line = pod.File, pod.Line
-		}
+		f := s.aboutNamespace(open[d])
 		f.Check = "no-default-deny-" + d.String()
 		some := "its pods"
 		if n, m := len(open[d]), len(s.podsIn[ns]); n < m {

@@ -310,6 +310,17 @@ func (s *subject) aboutWorkload(pods []*subjectPod) Finding {
 	return s.aboutNamed(pods[0].Kind, pods[0].Name)
 }
 
+// aboutNamespace is about for the namespace of pods. Without an object, it stands where
+// the first of them does, by which it is known.
+func (s *subject) aboutNamespace(pods []*subjectPod) Finding {
+	f := s.aboutNamed("Namespace", types.NamespacedName{Name: pods[0].Name.Namespace})
+	if f.Place.File == "" {
+		pod := s.aboutWorkload(pods).Place
+		f.Place.File, f.Place.Line = pod.File, pod.Line
+	}
+	return f
+}
+
 // isolatedBy returns the pods that a policy isolates for a direction and no other does.
 func (s *subject) isolatedBy(p *subjectPolicy, d policy.Direction) []*subjectPod {
 	if !p.Half(d).Isolates {
