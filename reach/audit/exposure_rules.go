@@ -254,6 +254,9 @@ func (x *exposer) findOpenAdmins() {
 		f.Message = fmt.Sprintf("no policy isolates %s for ingress, so that addresses outside the cluster can connect to %s", whom(pods), adminText(open[ns].ports))
 		f.Proof = Proof{open[ns].flow, "allowed"}
 		f.Suggestion = "add a policy for ingress that names the peers that need the port"
+		if x.s.profile.NotEnforced {
+			f.Suggestion = runPlugin
+		}
 		x.report(f, pods)
 	}
 }

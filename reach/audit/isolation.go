@@ -62,9 +62,16 @@ func (s *subject) openNamespace(ns string, report func(Finding)) {
 		if n, m := len(open[d]), len(s.podsIn[ns]); n < m {
 			some = fmt.Sprintf("%d of its %d pods", n, m)
 		}
-		f.Message = fmt.Sprintf("no policy of the namespace isolates %s for %v: %s", some, d, podNames(open[d]))
+		why := ""
+		if s.profile.NotEnforced {
+			why = ", as the plugin enforces none"
+		}
+		f.Message = fmt.Sprintf("no policy of the namespace isolates %s for %v%s: %s", some, d, why, podNames(open[d]))
 		f.Proof = s.openProof(open[d][0], d)
 		f.Suggestion = fmt.Sprintf("add a policy with an empty podSelector and the policyTypes [%s] that has no rules, and allow what is needed by others", policyType(d))
+		if s.profile.NotEnforced {
+			f.Suggestion = runPlugin
+		}
 		report(f)
 	}
 }

@@ -151,6 +151,9 @@ func (s *subject) unmatchedPeer(p *subjectPolicy, peer policy.Peer) string {
 	switch peer := peer.(type) {
 	case policy.Pods:
 		if len(s.picked(peer)) == 0 {
+			if hosts := s.onHosts(peer); len(hosts) > 0 {
+				return fmt.Sprintf("%v: there are none but on the host network, where peers pick none: %s", peer, podNames(hosts))
+			}
 			return fmt.Sprintf("%v: there are none", peer)
 		}
 	case policy.Block:
@@ -197,6 +200,20 @@ func (s *subject) picked(peer policy.Pods) []*subjectPod {
 			if peer.Pods.Matches(pod.Labels) {
 				list = append(list, pod)
 			}
+		}
+	}
+	return list
+}
+
+// onHosts returns the pods that count as their nodes and that a peer would pick if they
+// did not.
+func (s *subject) onHosts(peer policy.Pods) []*subjectPod {
+	var list []*subjectPod
+	for _, pod := range s.pods {
+		ns := pod.Name.Namespace
+		if !pod.policed && (peer.Namespace == "" || peer.Namespace == ns) &&
+			peer.Namespaces.Matches(s.namespaceLabels[ns]) && peer.Pods.Matches(pod.Labels) {
+			list = append(list, pod)
 		}
 	}
 	return list

@@ -54,7 +54,7 @@ func (s *subject) notEnforced(report func(Finding)) {
 		f.Check = "policy-not-enforced"
 		f.Message = "the policy changes nothing: the plugin enforces no policies"
 		f.Proof.Text = "the Profile says NotEnforced"
-		f.Suggestion = "run a plugin that enforces policies"
+		f.Suggestion = runPlugin
 		report(f)
 	}
 }
@@ -237,9 +237,21 @@ func (t *trial) policyReason(it item, f *Finding) (string, error) {
 	if len(it.of.pods) == 0 {
 		f.Place = t.s.cluster.Place(it.of.object, "spec.podSelector")
 		f.Message = "the policy changes nothing: it selects no pod"
-		f.Proof.Text = fmt.Sprintf("none of the %s of the namespace has labels that satisfy %q",
-			count(len(t.s.podsIn[it.of.Name.Namespace]), "pod"), metav1.FormatLabelSelector(&it.of.object.Spec.PodSelector))
 		f.Suggestion = "correct the podSelector, or remove the policy if no pod is to come"
+		ns := it.of.Name.Namespace
+		hosts := t.s.onHosts(policy.Pods{Namespace: ns, Pods: it.of.Pods})
+		switch n := len(t.s.podsIn[ns]); {
+		case len(hosts) > 0:
+			f.Message = "the policy changes nothing: it selects no pod but on the host network, which is not isolated"
+			f.Proof.Text = "on the host network: " + podNames(hosts)
+			f.Suggestion = "take the pods off the host network, or remove the policy"
+		case n == 0:
+			f.Proof.Text = "there is no pod in the namespace that policies can select"
+			f.Suggestion = "correct the namespace, or remove the policy if no pod is to come"
+		default:
+			f.Proof.Text = fmt.Sprintf("none of the %s of the namespace that policies can select has labels that satisfy %q",
+				count(n, "pod"), metav1.FormatLabelSelector(&it.of.object.Spec.PodSelector))
+		}
 		return "unmatched", nil
 	}
 	own, d, blocked, err := t.own(it)

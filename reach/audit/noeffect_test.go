@@ -439,3 +439,43 @@ status: {podIP: 10.0.0.9}
 		})
 	}
 }
+
+// Pods on the host network have the labels, so that it is not the selector that is wrong.
+func TestUnmatchedButOnHosts(t *testing.T) {
+	const host = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: exporter, namespace: shop, labels: {app: exporter}}
+spec: {hostNetwork: true, nodeName: n1, containers: [{name: c}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: bare}
+`
+	list := findings(t, row{
+		policies: []string{
+			"a {podSelector: {matchLabels: {app: exporter}}}",
+			"b {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: exporter}}}]}]}",
+		},
+		more: host,
+	}, "policy-unmatched", "rule-unmatched")
+	proofs := make(map[string]string)
+	for _, f := range list {
+		proofs[f.Name.String()] = f.Proof.Text
+	}
+	assert.Equal(t, map[string]string{
+		"shop/a": "on the host network: shop/exporter",
+		"shop/b": "pods [app=exporter] in shop: there are none but on the host network, where peers pick none: shop/exporter",
+		"bare/p": "there is no pod in the namespace that policies can select",
+	}, proofs)
+}
+
+// To add a policy is no help if none is enforced.
+func TestSuggestionWithoutEnforcement(t *testing.T) {
+	list := findings(t, row{profile: reach.Flannel(), policies: []string{"x {policyTypes: [Ingress, Egress]}"}},
+		"no-default-deny-ingress", "no-default-deny-egress", "admin-port-exposed")
+	require.NotEmpty(t, list)
+	for _, f := range list {
+		assert.Equal(t, "run a plugin that enforces policies", f.Suggestion, f.Check)
+	}
+}

@@ -7,6 +7,9 @@ import (
 	"github.com/polreach/polreach/policy"
 )
 
+// runPlugin is what to do if policies are not enforced.
+const runPlugin = "run a plugin that enforces policies"
+
 var directions = [...]policy.Direction{policy.Ingress, policy.Egress}
 
 func opposite(d policy.Direction) policy.Direction {
