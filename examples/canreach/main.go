@@ -12,6 +12,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -97,7 +98,7 @@ func read(paths []string, stdin io.Reader) (*policy.Cluster, error) {
 			dir, name = filepath.Dir(name), filepath.Base(name)
 		}
 		if path == "-" {
-			clusters[i], errs[i] = policy.Parse("standard input", stdin)
+			clusters[i], errs[i] = readPipe(stdin)
 		} else {
 			clusters[i], errs[i] = policy.ParseFS(os.DirFS(dir), name)
 		}
@@ -106,4 +107,16 @@ func read(paths []string, stdin io.Reader) (*policy.Cluster, error) {
 		return nil, err
 	}
 	return policy.Join(clusters...), nil
+}
+
+// readPipe reads what a command has written, which is nothing if it failed.
+func readPipe(r io.Reader) (*policy.Cluster, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, errors.New("standard input is empty: has the command that writes to it failed?")
+	}
+	return policy.Parse("standard input", bytes.NewReader(data))
 }

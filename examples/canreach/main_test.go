@@ -126,6 +126,14 @@ func TestStandardInput(t *testing.T) {
 	status, _, stderr = canreach("kind: [", "-f", "-")
 	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr, "standard input:1")
+
+	// What a command that fails writes is no cluster in which all is well.
+	for _, nothing := range []string{"", "\r\n"} {
+		status, stdout, stderr = canreach(nothing, "-f", "-", "audit")
+		assert.Equal(t, 2, status)
+		assert.Empty(t, stdout)
+		assert.Contains(t, stderr, "standard input is empty")
+	}
 }
 
 func firstFile(t *testing.T) string {

@@ -116,4 +116,4 @@ func short(s cidr.Set) string {
 }
 
 // escape returns text without meaning to Markdown.
-var escape = strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "\n", " ", "\r", " ").Replace
+var escape = strings.NewReplacer("\\", "\\\\", "&", "&amp;", "|", "\\|", "<", "&lt;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "\n", " ", "\r", " ").Replace

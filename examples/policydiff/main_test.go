@@ -102,4 +102,5 @@ func TestFaultyManifests(t *testing.T) {
 // A name from a manifest cannot make a table of its own.
 func TestEscape(t *testing.T) {
 	assert.Equal(t, `a\|b &lt;i> \*\_ c`, escape("a|b <i> *_\nc"))
+	assert.Equal(t, `a\\\|b\\.yaml &amp;lt;`, escape(`a\|b\.yaml &lt;`))
 }
