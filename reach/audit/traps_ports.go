@@ -50,11 +50,14 @@ func (t *trapper) findNames() {
 			case 0:
 				f.Check = "named-port-unresolved"
 				f.Message = fmt.Sprintf("no receiving pod declares a port %v", port)
+				if isNamedInInit(port, pods) {
+					f.Message += "; that of an init container does not count"
+				}
 				if svc, sp := t.serviceNaming(port, pods); svc != nil {
 					f.Message += fmt.Sprintf("; it is the name of a port of svc:%v, which policies do not see", svc.Name)
 					f.Related = append(f.Related, svc.Place(fmt.Sprintf("spec.ports[%d].name", sp)))
 				}
-				f.Proof.Text = fmt.Sprintf("it is for %s, %s", whom(pods), namesText(pods))
+				f.Proof.Text = fmt.Sprintf("it is for %s, %s", whom(pods), t.s.namesText(pods))
 				f.Suggestion = "use the name or the number of a port of the containers"
 			case 1:
 				continue
@@ -73,12 +76,25 @@ func (t *trapper) findNames() {
 	})
 }
 
-// namesText tells which port names pods declare.
-func namesText(pods []*subjectPod) string {
+// isNamedInInit reports whether an init container of some of pods declares the name of
+// an item.
+func isNamedInInit(it policy.PortItem, pods []*subjectPod) bool {
+	return slices.ContainsFunc(pods, func(pod *subjectPod) bool {
+		return slices.ContainsFunc(pod.Ports, func(cp policy.ContainerPort) bool {
+			return cp.By != policy.Container && cp.Name == it.Name && cp.Port.Protocol == it.Protocol
+		})
+	})
+}
+
+// namesText tells which port names pods declare that count.
+func (s *subject) namesText(pods []*subjectPod) string {
 	var names []string
 	for _, pod := range pods {
 		for _, cp := range pod.Ports {
-			if text := fmt.Sprintf("%s/%v", cp.Name, cp.Port.Protocol); cp.Name != "" && !slices.Contains(names, text) {
+			if cp.Name == "" || len(s.numbers(pod, policy.PortItem{Name: cp.Name, Protocol: cp.Port.Protocol})) == 0 {
+				continue
+			}
+			if text := fmt.Sprintf("%s/%v", cp.Name, cp.Port.Protocol); !slices.Contains(names, text) {
 				names = append(names, text)
 			}
 		}

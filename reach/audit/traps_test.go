@@ -577,3 +577,21 @@ func TestNearestNames(t *testing.T) {
 		"there is nothing in namespace shopp but 1 policy, and no such Namespace; did you mean shop?",
 	}, messages)
 }
+
+// The names that are told are those that could have been meant.
+func TestNamesOfInitContainers(t *testing.T) {
+	list := findings(t, row{
+		policies: []string{"x {podSelector: {matchLabels: {app: moved}}, ingress: [{ports: [{port: migrate}]}]}"},
+		more: `---
+apiVersion: v1
+kind: Pod
+metadata: {name: moved, namespace: shop, labels: {app: moved}}
+spec:
+  initContainers: [{name: i, ports: [{containerPort: 9000, name: migrate}]}]
+  containers: [{name: c, ports: [{containerPort: 8080, name: web}]}]
+`,
+	}, "named-port-unresolved")
+	require.Len(t, list, 1)
+	assert.Equal(t, "no receiving pod declares a port migrate/TCP; that of an init container does not count", list[0].Message)
+	assert.Equal(t, "it is for shop/moved, where the names are web/TCP", list[0].Proof.Text)
+}
