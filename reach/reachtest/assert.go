@@ -3,7 +3,6 @@ package reachtest
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/polreach/polreach/policy"
@@ -188,11 +187,16 @@ func (c *Cluster) judgeDNS(t TB, pods string, why []any) bool {
 		if near != nil && !s.isConcerned(near[policy.Egress], n) {
 			continue
 		}
-		// Of what is recorded, the traces are wanted too.
-		if c.asked == nil && c.looks() == nil && slices.ContainsFunc(servers, func(to reach.Target) bool {
-			return c.graph.Reaches(reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}).Reachable()
-		}) {
-			continue
+		resolves := false
+		for _, to := range servers {
+			conn := reach.Connection{From: e, To: to, Port: policy.UDP.Port(53)}
+			if c.looks() != nil {
+				c.looks().through(c.graph.Trace(conn))
+			}
+			resolves = resolves || c.graph.Reaches(conn).Reachable()
+		}
+		if resolves && c.asked == nil {
+			continue // nobody wants to know how
 		}
 		if c.isMutant() {
 			return c.fail(t, why, "%v cannot resolve names", e)
@@ -202,7 +206,6 @@ func (c *Cluster) judgeDNS(t TB, pods string, why []any) bool {
 			return c.fail(t, why, "%v", err)
 		}
 		c.noteDNS(t, dns.UDP)
-		c.looks().through(dns.UDP...)
 		if !dns.Resolves() {
 			failed = append(failed, dns.String())
 		}
@@ -236,11 +239,22 @@ type pair struct {
 	exempt   bool           // policies have no say
 	service  *reach.Target
 	like     [2]members // the groups that it stands for
-	meant    [2]string  // of from and to, the addresses that are meant; empty if it is all of them
 	sets     [2]*set    // that they are of
 	asked    policy.PortSet
 	open     policy.PortSet // those of asked that are open, or of all; of a Service, that reach all of its backends
 	partly   policy.PortSet // of a Service, those of asked that reach some
+}
+
+// meant returns of from and to the addresses that are meant, or nothing if it is all
+// of them.
+func (q pair) meant() [2]string {
+	var texts [2]string
+	for i, e := range [...]reach.Endpoint{q.from, q.to} {
+		if q.sets[i] != nil {
+			texts[i] = q.sets[i].meant(e)
+		}
+	}
+	return texts
 }
 
 // reached returns the ports on which anything is reached.
@@ -338,8 +352,8 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 	}
 	if q.service != nil {
 		text := c.graph.Trace(reach.Connection{From: q.from, To: *q.service, Port: port}).String()
-		if q.meant[0] != "" {
-			text += fmt.Sprintf("\nwhere %v stands for %s", q.from, q.meant[0])
+		if meant := q.meant()[0]; meant != "" {
+			text += fmt.Sprintf("\nwhere %v stands for %s", q.from, meant)
 		}
 		return text
 	}
@@ -351,8 +365,8 @@ func (c *Cluster) witness(q pair, bad policy.PortSet) string {
 		text += fmt.Sprintf("\nso on %v", bad)
 	}
 	for i, e := range [...]reach.Endpoint{q.from, q.to} {
-		if q.meant[i] != "" {
-			text += fmt.Sprintf("\nwhere %v stands for %s", e, q.meant[i])
+		if meant := q.meant()[i]; meant != "" {
+			text += fmt.Sprintf("\nwhere %v stands for %s", e, meant)
 		}
 	}
 	if n := c.count(q.like) - 1; n > 0 {
@@ -480,7 +494,7 @@ func (c *Cluster) toService(src set, to reach.Target, ports string) iter.Seq2[pa
 			if near != nil && !src.isConcerned(near[policy.Egress], n) {
 				continue
 			}
-			q := pair{from: from, service: &to, asked: asked, meant: [2]string{src.meant(from), ""}, sets: [2]*set{&src, nil}}
+			q := pair{from: from, service: &to, asked: asked, sets: [2]*set{&src, nil}}
 			q.open, q.partly, err = c.served(from, to, asked)
 			if !yield(q, err) || err != nil {
 				return
@@ -569,7 +583,7 @@ func (c *Cluster) between(src, dst set, alone bool) iter.Seq[pair] {
 				return true
 			}
 			found = true
-			q.at, q.meant, q.sets = b[0], [2]string{src.meant(q.from), dst.meant(q.to)}, [2]*set{&src, &dst}
+			q.at, q.sets = b[0], [2]*set{&src, &dst}
 			return yield(q)
 		}
 		near := c.concerned()

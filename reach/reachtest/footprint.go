@@ -108,22 +108,17 @@ func (f *footprint) employs(e reach.Endpoint, pods []reach.Endpoint) {
 	}
 }
 
-// through notes the ends of connections, and the Services that they go to.
-func (f *footprint) through(traces ...reach.Trace) {
-	if f == nil {
-		return
-	}
-	for _, t := range traces {
-		name, isService := strings.CutPrefix(t.Connection.To.String(), "svc:")
-		f.all = f.all || !isService // it is found by its labels
-		namespace, _, _ := strings.Cut(name, "/")
-		f.services[namespace] = true
-		f.at(policy.Egress, t.Connection.From)
-		for _, p := range t.Paths {
-			f.services[p.Door.Service.Namespace] = true
-			f.at(policy.Egress, p.Egress.From, p.Ingress.From)
-			f.at(policy.Ingress, p.Egress.To, p.Ingress.To)
-		}
+// through notes the ends of a connection, and the Services that it goes to.
+func (f *footprint) through(t reach.Trace) {
+	name, isService := strings.CutPrefix(t.Connection.To.String(), "svc:")
+	f.all = f.all || !isService // it is found by its labels
+	namespace, _, _ := strings.Cut(name, "/")
+	f.services[namespace] = true
+	f.at(policy.Egress, t.Connection.From)
+	for _, p := range t.Paths {
+		f.services[p.Door.Service.Namespace] = true
+		f.at(policy.Egress, p.Egress.From, p.Ingress.From)
+		f.at(policy.Ingress, p.Egress.To, p.Ingress.To)
 	}
 }
 

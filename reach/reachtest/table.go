@@ -304,7 +304,8 @@ func (c *Cluster) reason(tab *table, f fault) string {
 func (x *finding) names() string {
 	var list []string
 	for _, q := range x.pairs {
-		list = append(list, cmp.Or(q.meant[0], q.from.String())+" -> "+cmp.Or(q.meant[1], q.to.String()))
+		meant := q.meant()
+		list = append(list, cmp.Or(meant[0], q.from.String())+" -> "+cmp.Or(meant[1], q.to.String()))
 	}
 	text := strings.Join(list, ", ")
 	if more := x.count - len(list); more > 0 {
