@@ -16,6 +16,9 @@ import (
 // What is told as the cause of a change turns its flow, and nothing smaller does: of
 // all that has changed between two clusters, every set of fewer objects is tried.
 func TestPropertyCauses(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	sizes := make(map[int]int)
 	rapid.Check(t, func(t *rapid.T) {
 		c, p := genCluster(t), genProfile(t)

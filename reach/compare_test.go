@@ -209,6 +209,9 @@ func (w *twin) near(from, to string) bool {
 // Of every pair of ends, port and family, a Diff has those flows that the naive
 // evaluators answer differently, each once, and no others.
 func TestPropertyCompare(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	var seen sample
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawTwin(t)
@@ -272,6 +275,9 @@ func TestPropertyCompare(t *testing.T) {
 // Two Graphs that With has made differ as those do that Compile makes of their clusters,
 // however they come from each other.
 func TestPropertyCompareMade(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	made := 0
 	rapid.Check(t, func(t *rapid.T) {
 		c, p := genCluster(t), genProfile(t)
@@ -406,6 +412,9 @@ func (w *twin) explicit(side int, from, to string, port policy.Port, fam reach.F
 // flows: where these find an exception, there is a counter-example, and each
 // counter-example is one for them too.
 func TestPropertyContains(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	var seen [6]sample
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawTwin(t)

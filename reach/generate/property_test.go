@@ -41,6 +41,9 @@ func drawNamespaces(t *rapid.T, c *policy.Cluster, least int) []string {
 // With complementary policies every flow stays as it was under any plugin, but for those
 // that the Result tells, which do not.
 func TestComplementKeepsFlows(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxPods: 5}
 	exact, inexact := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,6 +97,9 @@ func assertNames(t require.TestingT, c *policy.Cluster, r *generate.Result) {
 
 // What is made does not depend on the order of objects, of needs and of namespaces.
 func TestOrderDoesNotMatter(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxPods: 6}
 	rapid.Check(t, func(t *rapid.T) {
 		c := reachtest.Draw(t, gen.Clusters(), "cluster")
@@ -262,6 +268,9 @@ func (b *brute) isLike(x bruteEnd, e drawnEnd) bool {
 // They open nothing else but what the Result tells, and of that only what policies
 // cannot tell apart from a need.
 func TestTightestIsTight(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxPods: 5, MaxPolicies: 3}
 	made, inexact, impossible := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -381,6 +390,9 @@ func addDNS(t *rapid.T, c *policy.Cluster) {
 // Under default deny, every pod of the closed namespaces resolves names over both
 // protocols, and opens nothing else.
 func TestDefaultDenyLeavesDNS(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxPods: 4, MaxPolicies: 3}
 	rapid.Check(t, func(t *rapid.T) {
 		c := reachtest.Draw(t, gen.Clusters(), "cluster")

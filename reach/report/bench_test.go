@@ -12,7 +12,7 @@ import (
 	"github.com/polreach/polreach/reach/report"
 )
 
-var sizes = []scale.Size{scale.S, scale.M, scale.L, scale.XL}
+var sizes = []scale.Size{scale.S, scale.M, scale.L}
 
 // graphs are the compiled clusters of the sizes that a run has asked for, each
 // compiled once.

@@ -194,7 +194,7 @@ func TestGraphvizReadsDOT(t *testing.T) {
 // browser returns the path of a browser without a window.
 func browser(t *testing.T) string {
 	t.Helper()
-	if raceDetector {
+	if RaceDetector {
 		t.Skip("the browser is another program")
 	}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -37,6 +37,9 @@ func minus(a, b policy.PortSet) policy.PortSet {
 // groups, over some family; if it is one of some pairs, they differ in that. What is in
 // no cell does not differ.
 func TestPropertyDifferencesAreThoseOfPorts(t *testing.T) {
+	if RaceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxNodes: 3}
 	var opened, closed, some, own, alone, joined, outside int
 	rapid.Check(t, func(t *rapid.T) {

@@ -2,4 +2,4 @@
 
 package report
 
-const raceDetector = false
+const RaceDetector = false

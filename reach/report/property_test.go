@@ -34,6 +34,9 @@ func drawOptions(t *rapid.T, g *reach.Graph) report.Options {
 // or of all if they decide none; if it is one of some pairs, it holds what they have
 // together, and they differ. Every pair is in one cell.
 func TestPropertyCellsArePorts(t *testing.T) {
+	if report.RaceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{MaxNamespaces: 4, MaxNodes: 3}
 	var joined, some, own, closed, open int
 	rapid.Check(t, func(t *rapid.T) {
@@ -125,6 +128,9 @@ func TestPropertyCellsArePorts(t *testing.T) {
 
 // The order of objects in the input does not reach what is written.
 func TestPropertyOrderDoesNotMatter(t *testing.T) {
+	if report.RaceDetector {
+		t.Skip("nothing is shared between goroutines")
+	}
 	gen := reachtest.Gen{Complete: true, MaxServices: 3}
 	rapid.Check(t, func(t *rapid.T) {
 		c := reachtest.Draw(t, gen.Clusters(), "cluster")

@@ -2,6 +2,6 @@
 
 package report
 
-// raceDetector tells that the race detector is on. Tests that start programs and share
-// nothing between goroutines run without it only.
-const raceDetector = true
+// RaceDetector tells that the race detector is on. Tests that start programs, or share
+// nothing between goroutines and take minutes under it, run without it only.
+const RaceDetector = true
