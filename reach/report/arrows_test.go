@@ -27,7 +27,7 @@ func drawDiff(t *rapid.T) *Matrix {
 	require.NoError(t, err)
 	h, err := g.With(reachtest.Draw(t, gen.Edits(c, 3), "edits")...)
 	if err != nil {
-		t.Skip(err)
+		t.Skip("an edit that no cluster takes: ", err)
 	}
 	m, err := OfDiff(reach.Compare(g, h), Options{Detail: rapid.SampledFrom([]Detail{Each, Alike, Namespaces}).Draw(t, "detail")})
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestPropertyGroupsDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMatrix(t)
 		if m.Detail != Alike {
-			t.Skip()
+			t.Skip("only groups of the like are meant to differ")
 		}
 		r := m.relation
 		value := func(a, b int32) int32 { return r.between(r.sets[a].members[0], r.sets[b].members[0]) }

@@ -48,11 +48,11 @@ func TestPropertyDifferencesAreThoseOfPorts(t *testing.T) {
 		require.NoError(t, err)
 		edited, err := c.With(reachtest.Draw(t, gen.Edits(c, 3), "edits")...)
 		if err != nil {
-			t.Skip(err)
+			t.Skip("an edit that no cluster takes: ", err)
 		}
 		after, err := reach.Compile(edited)
 		if err != nil {
-			t.Skip(err)
+			t.Skip("an edit that no cluster takes: ", err)
 		}
 		d := reach.Compare(before, after)
 		m, err := OfDiff(d, Options{Detail: rapid.SampledFrom([]Detail{Each, Alike, Namespaces}).Draw(t, "detail")})
